@@ -1,0 +1,14 @@
+// Who a client has proved to be. A value; any thread.
+#pragma once
+
+#include <string>
+
+namespace gatepost::auth {
+
+struct Identity {
+    std::string user;       ///< canonical name: UTF-8, 1-255 octets, no controls, no blank at either end
+    std::string mechanism;  ///< as in the EHLO line: "PLAIN"
+    std::string backend;    ///< key under `backends:` that vouched for it
+};
+
+}  // namespace gatepost::auth

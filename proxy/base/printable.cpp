@@ -1,0 +1,73 @@
+#include "proxy/base/printable.h"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace gatepost {
+namespace {
+
+constexpr ByteView kHex = "0123456789abcdef";
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+/// How many octets the well-formed UTF-8 character at the front takes; 0 when it is not one.
+std::size_t utf8_length(ByteView octets) {
+    const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(octets[i]); };
+    const auto is_tail = [&](std::size_t i) { return i < octets.size() && (at(i) & 0xC0) == 0x80; };
+    const std::uint8_t first = at(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xC2 && first <= 0xDF) return is_tail(1) ? 2 : 0;
+    if (first >= 0xE0 && first <= 0xEF) {
+        if (!is_tail(1) || !is_tail(2)) return 0;
+        if (first == 0xE0 && at(1) < 0xA0) return 0;
+        if (first == 0xED && at(1) > 0x9F) return 0;
+        return 3;
+    }
+    if (first >= 0xF0 && first <= 0xF4) {
+        if (!is_tail(1) || !is_tail(2) || !is_tail(3)) return 0;
+        if (first == 0xF0 && at(1) < 0x90) return 0;
+        if (first == 0xF4 && at(1) > 0x8F) return 0;
+        return 4;
+    }
+    return 0;
+}
+
+}  // namespace
+
+std::string printable(ByteView octets, std::size_t limit) {
+    const bool cut = octets.size() > limit;
+    octets = octets.substr(0, limit);
+    std::string text;
+    text.reserve(octets.size());
+    while (!octets.empty()) {
+        const std::size_t length = utf8_length(octets);
+        const char c = octets.front();
+        // C1 controls (U+0080..U+009F) are two octets of valid UTF-8, and terminals obey them.
+        const bool is_c1 = length == 2 && c == '\xC2' && static_cast<std::uint8_t>(octets[1]) < 0xA0;
+        if (length > 0 && !is_c1 && !is_control(c) && c != '\\' && c != '"') {
+            text += octets.substr(0, length);
+            octets.remove_prefix(length);
+            continue;
+        }
+        const auto value = static_cast<std::uint8_t>(c);
+        text += "\\x";
+        text += kHex[value >> 4];
+        text += kHex[value & 15];
+        octets.remove_prefix(1);
+    }
+    if (cut) text += "...";
+    return text;
+}
+
+bool is_utf8(ByteView octets) {
+    while (!octets.empty()) {
+        const std::size_t length = utf8_length(octets);
+        if (length == 0) return false;
+        octets.remove_prefix(length);
+    }
+    return true;
+}
+
+bool has_controls(ByteView octets) { return std::ranges::any_of(octets, is_control); }
+
+}  // namespace gatepost

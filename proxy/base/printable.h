@@ -1,0 +1,21 @@
+// How untrusted octets may appear where people read: on one line, unambiguous, no control character. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "proxy/base/bytes.h"
+
+namespace gatepost {
+
+/// Controls, backslash, quotes and octets that are not valid UTF-8 become \xHH; at most `limit` octets of the input are
+/// shown, then "...".
+[[nodiscard]] std::string printable(ByteView octets, std::size_t limit = 256);
+
+/// Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms, nothing above U+10FFFF.
+[[nodiscard]] bool is_utf8(ByteView octets);
+
+/// Any of U+0000..U+001F or U+007F, as octets.
+[[nodiscard]] bool has_controls(ByteView octets);
+
+}  // namespace gatepost
