@@ -1,0 +1,65 @@
+#include "auth/dialogue/mechanisms.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+namespace gatepost::auth {
+namespace {
+
+constexpr std::array<Mechanism, 2> kMechanisms{{
+    {.name = "PLAIN", .is_plaintext = true, .client_messages = 1},
+    {.name = "LOGIN", .is_plaintext = true, .client_messages = 2},
+}};
+
+constexpr std::size_t kMaxMechanismSize = 20;  // RFC 4422 section 3.1
+
+char upper(char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+bool is_mechanism_char(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+ByteView without_outer_blanks(ByteView text) {
+    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    return text;
+}
+
+}  // namespace
+
+std::span<const Mechanism> known_mechanisms() {
+    return kMechanisms;
+}
+
+const Mechanism* find_mechanism(std::string_view name) {
+    const auto* const found = std::ranges::find(kMechanisms, name, &Mechanism::name);
+    return found == kMechanisms.end() ? nullptr : found;
+}
+
+bool is_plaintext(std::string_view name) {
+    const Mechanism* const mechanism = find_mechanism(name);
+    return mechanism == nullptr || mechanism->is_plaintext;
+}
+
+std::optional<AuthArguments> parse_auth_arguments(ByteView arguments) {
+    arguments = without_outer_blanks(arguments);
+    const std::size_t blank = arguments.find(' ');
+    const ByteView name = arguments.substr(0, blank);
+    if (name.empty() || name.size() > kMaxMechanismSize) return std::nullopt;
+    if (!std::ranges::all_of(name, is_mechanism_char)) return std::nullopt;
+
+    AuthArguments parsed;
+    parsed.mechanism.resize(name.size());
+    std::ranges::transform(name, parsed.mechanism.begin(), upper);
+    if (blank != ByteView::npos) {
+        const ByteView rest = arguments.substr(blank + 1);
+        if (rest.empty() || rest.find_first_of(" \t") != ByteView::npos) return std::nullopt;
+        parsed.initial = rest;
+    }
+    return parsed;
+}
+
+}  // namespace gatepost::auth

@@ -1,0 +1,40 @@
+// The SASL mechanisms that Gatepost knows, and the grammar of the AUTH command that names one. Pure tables;
+// says nothing about what is offered. Any thread.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/bytes.h"
+
+namespace gatepost::auth {
+
+struct Mechanism {
+    std::string_view name;  ///< upper case, as in the EHLO line
+    bool is_plaintext;  ///< the password itself crosses the wire: only under TLS unless configured otherwise
+    int client_messages;  ///< how many the client sends at most
+};
+
+/// Every mechanism that can be served, in no order of preference.
+[[nodiscard]] std::span<const Mechanism> known_mechanisms();
+
+/// nullptr when `name` (upper case) is none of them.
+[[nodiscard]] const Mechanism* find_mechanism(std::string_view name);
+
+/// Whether `name` (upper case) sends the password itself. Unknown mechanisms count as plaintext: the safe
+/// side.
+[[nodiscard]] bool is_plaintext(std::string_view name);
+
+/// What stands behind the verb AUTH.
+struct AuthArguments {
+    std::string mechanism;            ///< upper case; well formed, not necessarily known
+    std::optional<ByteView> initial;  ///< the initial response as sent (base64 or "="), a view into the line
+};
+
+/// RFC 4954: mechanism [SP initial-response], nothing else; nothing = 501. Blanks at either end of
+/// `arguments` do no harm.
+[[nodiscard]] std::optional<AuthArguments> parse_auth_arguments(ByteView arguments);
+
+}  // namespace gatepost::auth

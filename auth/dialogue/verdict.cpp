@@ -1,0 +1,21 @@
+#include "auth/dialogue/verdict.h"
+
+namespace gatepost::auth {
+
+std::string_view to_string(Reason reason) {
+    switch (reason) {
+        case Reason::kNone: return "none";
+        case Reason::kUnknownUser: return "unknown_user";
+        case Reason::kWrongPassword: return "wrong_password";
+        case Reason::kDisabled: return "disabled";
+        case Reason::kNotAuthorized: return "not_authorized";
+        case Reason::kBadMessage: return "bad_message";
+        case Reason::kStoreFailed: return "store_failed";
+        case Reason::kEngineFailed: return "engine_failed";
+        case Reason::kQueueFull: return "queue_full";
+        case Reason::kDeadline: return "deadline";
+    }
+    return "unknown";
+}
+
+}  // namespace gatepost::auth
