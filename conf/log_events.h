@@ -1,0 +1,167 @@
+// THE table of log lines: every event, how grave it is by itself, and the fields it may carry. Scripts and
+// fail2ban filters rely on the names: change them only by adding. Never a field for a password, a token or a
+// line of an AUTH exchange.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "conf/config.h"
+
+namespace gatepost::conf {
+
+// X(key, meaning). Durations are printed in seconds, sizes in octets.
+// clang-format off
+#define GATEPOST_LOG_FIELDS(X) \
+    X(session,        "id of the client connection; all lines of one session share it") \
+    X(listener,       "name of the listener") \
+    X(address,        "the address listened on") \
+    X(client_ip,      "address of the client, as the PROXY header says where one is believed") \
+    X(client_port,    "port of the client") \
+    X(peer_ip,        "address of the peer in front of the client (a load balancer)") \
+    X(helo,           "name that the client gave in EHLO or HELO") \
+    X(tls,            "TLS version of the client connection; none without TLS") \
+    X(cipher,         "cipher of the client connection") \
+    X(resumed,        "whether the TLS session was resumed") \
+    X(mode,           "starttls or implicit") \
+    X(user,           "user name as far as the client named one") \
+    X(mechanism,      "SASL mechanism") \
+    X(backend,        "credential backend that answered") \
+    X(reason,         "why, as one of a few words") \
+    X(message,        "number of the message in its session, from 1") \
+    X(from,           "reverse path of MAIL") \
+    X(recipients,     "recipients that were accepted") \
+    X(recipients_refused, "recipients that were refused") \
+    X(size,           "octets of the message as sent upstream") \
+    X(result,         "accepted, tempfail, permfail or aborted") \
+    X(origin,         "whose answer or fault the result is: gateway, upstream or client") \
+    X(reply,          "the reply that the client got or would have got") \
+    X(code,           "reply code") \
+    X(duration,       "seconds that it took") \
+    X(upstream,       "name of the upstream") \
+    X(endpoint,       "server of the upstream") \
+    X(messages,       "messages accepted in the session") \
+    X(commands,       "commands of the session") \
+    X(errors,         "commands of the session that were refused") \
+    X(received,       "octets received from the client") \
+    X(sent,           "octets sent to the client") \
+    X(file,           "path of a file") \
+    X(users,          "users in a credential file") \
+    X(listeners,      "how many listeners") \
+    X(workers,        "how many worker threads") \
+    X(sessions,       "sessions still open") \
+    X(lines,          "how many log lines") \
+    X(signal,         "name of a signal") \
+    X(version,        "version of Gatepost") \
+    X(pid,            "process id") \
+    X(expires,        "when a certificate expires") \
+    X(capabilities,   "EHLO keywords") \
+    X(what,           "a sentence for the operator")
+// clang-format on
+
+/// Enumerators are spelled like the keys, so that one search finds both.
+enum class LogField : std::uint8_t {
+#define X(key, meaning) key,
+    GATEPOST_LOG_FIELDS(X)
+#undef X
+};
+
+struct LogFieldRow {
+    std::string_view key;
+    std::string_view meaning;
+};
+inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
+#define X(key, meaning) {#key, meaning},
+    GATEPOST_LOG_FIELDS(X)
+#undef X
+});
+
+// X(event, level, (fields), meaning). The level is whose fault it is: a client's ways are info, what an
+// operator should look at is a warning, what stops mail is an error.
+// clang-format off
+#define GATEPOST_LOG_EVENTS(X) \
+    X(start, Info, (version, pid, workers, listeners), "the process serves") \
+    X(stop, Info, (reason, signal, sessions, duration), "the process ends") \
+    X(signal, Info, (signal, what), "a signal was taken") \
+    X(config, Info, (file, listeners, what), "the configuration was loaded") \
+    X(config_refused, Error, (file, what), "a configuration was refused; nothing changed") \
+    X(listener, Info, (listener, address, mode), "a listener is open") \
+    X(listener_failed, Error, (listener, address, what), "a listener could not be opened") \
+    X(accept_failed, Warning, (listener, what), "a connection could not be taken over") \
+    X(admin, Info, (address), "the admin HTTP server is open") \
+    X(certificate, Info, (file, expires, what), "a certificate was loaded") \
+    X(certificate_expiring, Warning, (file, expires), "a certificate expires soon or has expired") \
+    X(backend, Info, (backend, file, users, what), "a credential backend was loaded") \
+    X(backend_failed, Error, (backend, file, what), "a credential backend cannot answer") \
+    X(connection_rejected, Info, (listener, client_ip, client_port, peer_ip, reason), \
+      "a connection was closed before its session began") \
+    X(proxy_header_bad, Warning, (listener, peer_ip, reason), "a peer that must speak the PROXY protocol did not") \
+    X(tls_failed, Info, (session, listener, client_ip, mode, reason, what), "a TLS handshake with a client failed") \
+    X(session, Info, (session, listener, client_ip, client_port, peer_ip, helo, tls, cipher, resumed, user, mechanism, \
+                      messages, commands, errors, received, sent, duration, reason), "a session ended") \
+    X(message, Info, (session, listener, client_ip, user, message, from, recipients, recipients_refused, size, upstream, \
+                      endpoint, result, origin, code, reply, duration, what), "a mail transaction ended") \
+    X(auth_failed, Info, (session, listener, client_ip, user, mechanism, backend, reason, tls), \
+      "credentials were refused") \
+    X(auth_cancelled, Info, (session, listener, client_ip, user, mechanism), "the client cancelled its AUTH") \
+    X(auth_malformed, Info, (session, listener, client_ip, user, mechanism, reason), \
+      "an AUTH message was not of its mechanism's grammar") \
+    X(auth_refused, Info, (session, listener, client_ip, user, mechanism, reason), \
+      "an AUTH was refused before any credential was looked at") \
+    X(auth_unavailable, Warning, (session, listener, client_ip, user, mechanism, backend, reason, what), \
+      "credentials could not be judged; the client was told to try again") \
+    X(protocol_error, Info, (session, listener, client_ip, user, reason, what), "a client broke the protocol") \
+    X(upstream_up, Info, (upstream, endpoint, duration, capabilities), "an upstream server passes its health checks") \
+    X(upstream_down, Warning, (upstream, endpoint, reason, what), "an upstream server fails its health checks") \
+    X(upstream_failed, Warning, (session, upstream, endpoint, reason, what), \
+      "an upstream server could not be reached or broke off for a session") \
+    X(resolve_failed, Warning, (upstream, endpoint, what), "a name could not be resolved") \
+    X(log_dropped, Warning, (lines), "log lines were lost because their reader was too slow") \
+    X(internal_error, Error, (session, what), "a defect in Gatepost; please report it") \
+    X(debug, Debug, (session, listener, client_ip, upstream, endpoint, what), "for developers")
+// clang-format on
+
+enum class LogEvent : std::uint8_t {
+#define X(event, ...) event,
+    GATEPOST_LOG_EVENTS(X)
+#undef X
+};
+
+struct LogEventRow {
+    std::string_view name;
+    LogLevel level;
+    std::uint64_t fields;  ///< a bit for each LogField
+    std::string_view meaning;
+};
+
+namespace detail {
+template <typename... Fields>
+[[nodiscard]] constexpr std::uint64_t field_set(Fields... fields) {
+    return (std::uint64_t{0} | ... | (std::uint64_t{1} << static_cast<unsigned>(fields)));
+}
+}  // namespace detail
+
+inline constexpr auto kLogEvents = [] {
+    using enum LogField;
+    using detail::field_set;
+    return std::to_array<LogEventRow>({
+#define X(event, level, fields, meaning) {#event, LogLevel::level, field_set fields, meaning},
+        GATEPOST_LOG_EVENTS(X)
+#undef X
+    });
+}();
+static_assert(kLogFields.size() <= 64, "the field sets are 64 bits");
+
+[[nodiscard]] constexpr const LogEventRow& row_of(LogEvent event) {
+    return kLogEvents[static_cast<std::size_t>(event)];
+}
+[[nodiscard]] constexpr const LogFieldRow& row_of(LogField field) {
+    return kLogFields[static_cast<std::size_t>(field)];
+}
+[[nodiscard]] constexpr bool may_carry(LogEvent event, LogField field) {
+    return (row_of(event).fields >> static_cast<unsigned>(field) & 1) != 0;
+}
+
+}  // namespace gatepost::conf

@@ -1,0 +1,293 @@
+// THE table of metrics: name, kind, labels, help, and every value that a label can have. proxy/observe counts
+// by it and docs/metrics.md is generated from it. A user, an address or a domain is never a label: every
+// label set is closed, so that all series exist, at zero, from the start. Any thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace gatepost::conf {
+
+// One line per closed label set: LIST(X) with X(enumerator, "text"). Gives the enum and, in `kNames<Type>`,
+// its texts.
+#define GATEPOST_ENUMERATOR(id, text) id,
+#define GATEPOST_TEXT(id, text) text,
+#define GATEPOST_LABEL_VALUES(Type, LIST)                                                          \
+    enum class Type : std::uint8_t { LIST(GATEPOST_ENUMERATOR) };                                  \
+    inline constexpr auto k##Type##Names = std::to_array<std::string_view>({LIST(GATEPOST_TEXT)}); \
+    [[nodiscard]] constexpr std::string_view to_string(Type value) {                               \
+        return k##Type##Names[static_cast<std::size_t>(value)];                                    \
+    }
+
+// clang-format off
+#define GATEPOST_REJECT_REASONS(X) \
+    X(kLimit, "limit") X(kProxyProtocol, "proxy_protocol") X(kTlsHandshakes, "tls_handshakes") \
+    X(kDraining, "draining") X(kResources, "resources")
+#define GATEPOST_CLOSE_REASONS(X) \
+    X(kQuit, "quit") X(kClientEof, "client_eof") X(kClientReset, "client_reset") X(kCommandTimeout, "command_timeout") \
+    X(kAuthTimeout, "auth_timeout") X(kDataTimeout, "data_timeout") X(kTlsError, "tls_error") X(kTlsTimeout, "tls_timeout") \
+    X(kAuthLimit, "auth_limit") X(kErrorLimit, "error_limit") X(kProtocolError, "protocol_error") \
+    X(kUpstreamError, "upstream_error") X(kBufferLimit, "buffer_limit") X(kProxyProtocol, "proxy_protocol") \
+    X(kDrain, "drain") X(kInternalError, "internal_error")
+#define GATEPOST_PROXY_VERSIONS(X) X(kV1, "v1") X(kV2, "v2") X(kUnknown, "unknown")
+#define GATEPOST_PROXY_RESULTS(X) X(kOk, "ok") X(kMissing, "missing") X(kMalformed, "malformed") X(kTimeout, "timeout")
+#define GATEPOST_HANDSHAKE_MODES(X) X(kStarttls, "starttls") X(kImplicit, "implicit")
+#define GATEPOST_TLS_PROTOCOLS(X) X(kTls12, "TLSv1.2") X(kTls13, "TLSv1.3") X(kOther, "other")
+#define GATEPOST_TLS_FAILURES(X) \
+    X(kNoSharedCipher, "no_shared_cipher") X(kUnsupportedVersion, "unsupported_version") X(kNotTls, "not_tls") \
+    X(kTimeout, "timeout") X(kEof, "eof") X(kOther, "other")
+#define GATEPOST_AUTH_RESULTS(X) \
+    X(kSuccess, "success") X(kInvalidCredentials, "invalid_credentials") X(kDisabled, "disabled") \
+    X(kNotAuthorized, "not_authorized") X(kBackendError, "backend_error") X(kBusy, "busy") X(kAborted, "aborted") \
+    X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused")
+#define GATEPOST_VERBS(X) \
+    X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kAuth, "AUTH") X(kMail, "MAIL") X(kRcpt, "RCPT") \
+    X(kData, "DATA") X(kBdat, "BDAT") X(kRset, "RSET") X(kNoop, "NOOP") X(kVrfy, "VRFY") X(kExpn, "EXPN") \
+    X(kHelp, "HELP") X(kQuit, "QUIT") X(kOther, "OTHER")
+#define GATEPOST_REPLY_CLASSES(X) X(k2xx, "2xx") X(k3xx, "3xx") X(k4xx, "4xx") X(k5xx, "5xx")
+#define GATEPOST_PROTOCOL_ERRORS(X) \
+    X(kBareNewline, "bare_newline") X(kSmuggling, "smuggling") X(kLineTooLong, "line_too_long") \
+    X(kBadSequence, "bad_sequence") X(kPipelining, "pipelining") X(kStarttlsInjection, "starttls_injection") \
+    X(kSyntax, "syntax") X(kUnknownCommand, "unknown_command")
+#define GATEPOST_MESSAGE_RESULTS(X) \
+    X(kAccepted, "accepted") X(kTempfail, "tempfail") X(kPermfail, "permfail") X(kAborted, "aborted")
+#define GATEPOST_RECIPIENT_RESULTS(X) X(kAccepted, "accepted") X(kTempfail, "tempfail") X(kPermfail, "permfail")
+#define GATEPOST_ORIGINS(X) X(kGateway, "gateway") X(kUpstream, "upstream") X(kClient, "client")
+#define GATEPOST_CONNECT_RESULTS(X) \
+    X(kOk, "ok") X(kRefused, "refused") X(kUnreachable, "unreachable") X(kTimeout, "timeout") X(kDns, "dns") \
+    X(kTls, "tls") X(kGreeting4xx, "greeting_4xx") X(kGreeting5xx, "greeting_5xx") X(kProtocol, "protocol") X(kLost, "lost")
+#define GATEPOST_HEALTH_RESULTS(X) X(kOk, "ok") X(kFailed, "failed")
+#define GATEPOST_UPSTREAM_VERBS(X) \
+    X(kGreeting, "GREETING") X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kMail, "MAIL") \
+    X(kRcpt, "RCPT") X(kData, "DATA") X(kMessage, "MESSAGE") X(kBdat, "BDAT") X(kRset, "RSET") X(kNoop, "NOOP") \
+    X(kQuit, "QUIT")
+#define GATEPOST_UPSTREAM_REPLY_CLASSES(X) GATEPOST_REPLY_CLASSES(X) X(kInvalid, "invalid")
+#define GATEPOST_LOG_LEVELS(X) X(kDebug, "debug") X(kInfo, "info") X(kWarning, "warning") X(kError, "error")
+#define GATEPOST_LOG_SINKS(X) X(kStderr, "stderr")
+#define GATEPOST_ADMIN_ROUTES(X) X(kMetrics, "/metrics") X(kLivez, "/livez") X(kReadyz, "/readyz") X(kOther, "other")
+#define GATEPOST_CODE_CLASSES(X) X(k2xx, "2xx") X(k4xx, "4xx") X(k5xx, "5xx")
+// clang-format on
+
+GATEPOST_LABEL_VALUES(RejectReason, GATEPOST_REJECT_REASONS)
+GATEPOST_LABEL_VALUES(CloseReason, GATEPOST_CLOSE_REASONS)
+GATEPOST_LABEL_VALUES(ProxyVersion, GATEPOST_PROXY_VERSIONS)
+GATEPOST_LABEL_VALUES(ProxyResult, GATEPOST_PROXY_RESULTS)
+GATEPOST_LABEL_VALUES(HandshakeMode, GATEPOST_HANDSHAKE_MODES)
+GATEPOST_LABEL_VALUES(TlsProtocol, GATEPOST_TLS_PROTOCOLS)
+GATEPOST_LABEL_VALUES(TlsFailure, GATEPOST_TLS_FAILURES)
+GATEPOST_LABEL_VALUES(AuthResult, GATEPOST_AUTH_RESULTS)
+GATEPOST_LABEL_VALUES(CommandVerb, GATEPOST_VERBS)
+GATEPOST_LABEL_VALUES(ReplyClass, GATEPOST_REPLY_CLASSES)
+GATEPOST_LABEL_VALUES(ProtocolError, GATEPOST_PROTOCOL_ERRORS)
+GATEPOST_LABEL_VALUES(MessageResult, GATEPOST_MESSAGE_RESULTS)
+GATEPOST_LABEL_VALUES(RecipientResult, GATEPOST_RECIPIENT_RESULTS)
+GATEPOST_LABEL_VALUES(Origin, GATEPOST_ORIGINS)
+GATEPOST_LABEL_VALUES(ConnectResult, GATEPOST_CONNECT_RESULTS)
+GATEPOST_LABEL_VALUES(HealthResult, GATEPOST_HEALTH_RESULTS)
+GATEPOST_LABEL_VALUES(UpstreamVerb, GATEPOST_UPSTREAM_VERBS)
+GATEPOST_LABEL_VALUES(UpstreamReplyClass, GATEPOST_UPSTREAM_REPLY_CLASSES)
+GATEPOST_LABEL_VALUES(LogLevelLabel, GATEPOST_LOG_LEVELS)
+GATEPOST_LABEL_VALUES(LogSinkLabel, GATEPOST_LOG_SINKS)
+GATEPOST_LABEL_VALUES(AdminRoute, GATEPOST_ADMIN_ROUTES)
+GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
+
+/// "2xx" of 250. Requires 200..599.
+[[nodiscard]] constexpr ReplyClass reply_class_of(int code) {
+    return static_cast<ReplyClass>(code / 100 - 2);
+}
+[[nodiscard]] constexpr UpstreamReplyClass upstream_reply_class_of(int code) {
+    return code < 200 || code > 599 ? UpstreamReplyClass::kInvalid
+                                    : static_cast<UpstreamReplyClass>(code / 100 - 2);
+}
+/// Of the name that OpenSSL gives: "TLSv1.3".
+[[nodiscard]] constexpr TlsProtocol tls_protocol_of(std::string_view name) {
+    if (name == "TLSv1.3") return TlsProtocol::kTls13;
+    return name == "TLSv1.2" ? TlsProtocol::kTls12 : TlsProtocol::kOther;
+}
+
+// What a series of a metric is told apart by. Most axes are one label; `endpoint` and `build` are several
+// that go together. Axes without values here are named at start, from the configuration. X(axis, values,
+// labels…)
+// clang-format off
+#define GATEPOST_AXES(X) \
+    X(listener,             {},                       "listener") \
+    X(mechanism,            {},                       "mechanism") \
+    X(backend,              {},                       "backend") \
+    X(upstream,             {},                       "upstream") \
+    X(endpoint,             {},                       "upstream", "endpoint") \
+    X(certificate,          {},                       "certificate") \
+    X(build,                {},                       "version", "revision", "tls_library") \
+    X(reject_reason,        kRejectReasonNames,       "reason") \
+    X(close_reason,         kCloseReasonNames,        "reason") \
+    X(proxy_version,        kProxyVersionNames,       "version") \
+    X(proxy_result,         kProxyResultNames,        "result") \
+    X(handshake_mode,       kHandshakeModeNames,      "mode") \
+    X(tls_protocol,         kTlsProtocolNames,        "version") \
+    X(tls_failure,          kTlsFailureNames,         "reason") \
+    X(auth_result,          kAuthResultNames,         "result") \
+    X(command_verb,         kCommandVerbNames,        "verb") \
+    X(reply_class,          kReplyClassNames,         "reply_class") \
+    X(protocol_error,       kProtocolErrorNames,      "reason") \
+    X(message_result,       kMessageResultNames,      "result") \
+    X(recipient_result,     kRecipientResultNames,    "result") \
+    X(origin,               kOriginNames,             "origin") \
+    X(connect_result,       kConnectResultNames,      "result") \
+    X(health_result,        kHealthResultNames,       "result") \
+    X(upstream_verb,        kUpstreamVerbNames,       "verb") \
+    X(upstream_reply_class, kUpstreamReplyClassNames, "reply_class") \
+    X(log_level,            kLogLevelLabelNames,      "level") \
+    X(log_sink,             kLogSinkLabelNames,       "sink") \
+    X(admin_route,          kAdminRouteNames,         "route") \
+    X(code_class,           kCodeClassNames,          "code_class")
+// clang-format on
+
+enum class Axis : std::uint8_t {
+#define X(id, values, ...) id,
+    GATEPOST_AXES(X)
+#undef X
+};
+
+template <typename T, std::size_t N>
+struct FewOf {
+    std::array<T, N> items{};
+    std::size_t count = 0;
+
+    template <typename... Items>
+    // NOLINTNEXTLINE(google-explicit-constructor): reads as a plain list in the tables
+    constexpr FewOf(Items... given) : items{given...}, count(sizeof...(given)) {}
+    [[nodiscard]] constexpr const T* begin() const { return items.data(); }
+    [[nodiscard]] constexpr const T* end() const { return items.data() + count; }
+    [[nodiscard]] constexpr std::size_t size() const { return count; }
+};
+
+struct AxisRow {
+    std::span<const std::string_view> values;  ///< empty: named at start
+    FewOf<std::string_view, 3> labels;
+};
+
+inline constexpr auto kAxes = std::to_array<AxisRow>({
+#define X(id, values, ...) {values, {__VA_ARGS__}},
+    GATEPOST_AXES(X)
+#undef X
+});
+
+enum class MetricKind : std::uint8_t {
+    kCounter,    ///< each worker counts, a scrape adds up
+    kLive,       ///< a gauge of what is there now: each worker adds and takes away, a scrape adds up
+    kHistogram,  ///< as kCounter, by buckets
+    kGauge,      ///< one value for the process, set by whoever knows it
+    kSampled,    ///< a gauge read from the operating system during the scrape
+    kSampledCounter,
+};
+
+inline constexpr auto kLatencyBuckets =
+    std::to_array<double>({.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120});
+inline constexpr auto kSizeBuckets = std::to_array<double>(
+    {1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864, 268435456});
+inline constexpr std::span<const double> kNoBuckets{};
+
+// X(name without prefix, kind, buckets, axes, help). Names starting with process_ have no prefix, all others
+// "gatepost_".
+// clang-format off
+#define GATEPOST_METRICS(X) \
+    X(build_info, kGauge, kNoBuckets, (Axis::build), \
+      "Constant 1, labelled with what this binary was built from.") \
+    X(ready, kGauge, kNoBuckets, (), "1 if new sessions are served: what /readyz answers.") \
+    X(draining, kGauge, kNoBuckets, (), "1 while the process is shutting down.") \
+    X(config_last_reload_successful, kGauge, kNoBuckets, (), "1 if the last attempt to load the configuration succeeded.") \
+    X(config_last_reload_success_timestamp_seconds, kGauge, kNoBuckets, (), \
+      "When the configuration was last loaded successfully, in seconds since the epoch.") \
+    X(connections_accepted_total, kCounter, kNoBuckets, (Axis::listener), "Client connections that were accepted.") \
+    X(connections_rejected_total, kCounter, kNoBuckets, (Axis::listener, Axis::reject_reason), \
+      "Client connections that were closed before their session began.") \
+    X(connections_closed_total, kCounter, kNoBuckets, (Axis::listener, Axis::close_reason), \
+      "Client connections that ended, by what ended them.") \
+    X(connections_active, kLive, kNoBuckets, (Axis::listener), "Client connections now.") \
+    X(connections_limit, kGauge, kNoBuckets, (Axis::listener), "Configured maximum of client connections.") \
+    X(received_bytes_total, kCounter, kNoBuckets, (Axis::listener), "Octets of SMTP received from clients, without TLS.") \
+    X(sent_bytes_total, kCounter, kNoBuckets, (Axis::listener), "Octets of SMTP sent to clients, without TLS.") \
+    X(proxy_protocol_headers_total, kCounter, kNoBuckets, (Axis::listener, Axis::proxy_version, Axis::proxy_result), \
+      "PROXY protocol headers required of peers in proxy_protocol_from.") \
+    X(tls_handshakes_total, kCounter, kNoBuckets, (Axis::listener, Axis::handshake_mode, Axis::tls_protocol), \
+      "TLS handshakes with clients that completed.") \
+    X(tls_sessions_resumed_total, kCounter, kNoBuckets, (Axis::listener), \
+      "TLS handshakes with clients that resumed an earlier session.") \
+    X(tls_handshake_failures_total, kCounter, kNoBuckets, (Axis::listener, Axis::handshake_mode, Axis::tls_failure), \
+      "TLS handshakes with clients that failed.") \
+    X(tls_certificate_not_after_timestamp_seconds, kGauge, kNoBuckets, (Axis::certificate), \
+      "Expiry of each loaded certificate, in seconds since the epoch.") \
+    X(auth_attempts_total, kCounter, kNoBuckets, (Axis::listener, Axis::mechanism, Axis::backend, Axis::auth_result), \
+      "AUTH commands by outcome; backend is none where none was asked.") \
+    X(auth_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend, Axis::auth_result), \
+      "From the AUTH command to its last reply, the configured failure delay included.") \
+    X(smtp_commands_total, kCounter, kNoBuckets, (Axis::listener, Axis::command_verb, Axis::reply_class), \
+      "Commands of clients by the class of the reply; DATA counts its 354 and its last reply.") \
+    X(smtp_protocol_errors_total, kCounter, kNoBuckets, (Axis::listener, Axis::protocol_error), \
+      "Breaches of the protocol by clients.") \
+    X(messages_total, kCounter, kNoBuckets, (Axis::listener, Axis::upstream, Axis::message_result, Axis::origin), \
+      "Mail transactions that ended; origin says whose answer or fault the result is.") \
+    X(recipients_total, kCounter, kNoBuckets, (Axis::upstream, Axis::recipient_result, Axis::origin), \
+      "RCPT commands by outcome.") \
+    X(message_size_bytes, kHistogram, kSizeBuckets, (Axis::upstream), "Size of accepted messages.") \
+    X(message_duration_seconds, kHistogram, kLatencyBuckets, (Axis::upstream, Axis::message_result), \
+      "From MAIL to the last reply of a mail transaction.") \
+    X(upstream_up, kGauge, kNoBuckets, (Axis::endpoint), "1 if the upstream server passes its health checks.") \
+    X(upstream_health_checks_total, kCounter, kNoBuckets, (Axis::endpoint, Axis::health_result), \
+      "Health checks of upstream servers.") \
+    X(upstream_connects_total, kCounter, kNoBuckets, (Axis::endpoint, Axis::connect_result), \
+      "Connections to upstream servers, up to their greeting and EHLO.") \
+    X(upstream_connect_duration_seconds, kHistogram, kLatencyBuckets, (Axis::upstream), \
+      "From connecting to an upstream server to its answer to EHLO, where that succeeded.") \
+    X(upstream_replies_total, kCounter, kNoBuckets, (Axis::upstream, Axis::upstream_verb, Axis::upstream_reply_class), \
+      "Replies of upstream servers; MESSAGE is the answer to the end of data, invalid what is no SMTP reply.") \
+    X(log_messages_total, kSampledCounter, kNoBuckets, (Axis::log_level), "Log lines, those that were dropped included.") \
+    X(log_dropped_total, kSampledCounter, kNoBuckets, (Axis::log_sink), \
+      "Log lines lost because the reader of the log was too slow or gone.") \
+    X(admin_requests_total, kCounter, kNoBuckets, (Axis::admin_route, Axis::code_class), "Requests to the admin HTTP server.") \
+    X(process_cpu_seconds_total, kSampledCounter, kNoBuckets, (), "User and system CPU time of the process in seconds.") \
+    X(process_open_fds, kSampled, kNoBuckets, (), "Open file descriptors.") \
+    X(process_max_fds, kSampled, kNoBuckets, (), "Maximum number of open file descriptors.") \
+    X(process_resident_memory_bytes, kSampled, kNoBuckets, (), "Resident memory size in bytes.") \
+    X(process_virtual_memory_bytes, kSampled, kNoBuckets, (), "Virtual memory size in bytes.") \
+    X(process_start_time_seconds, kSampled, kNoBuckets, (), "Start of the process, in seconds since the epoch.") \
+    X(process_threads, kSampled, kNoBuckets, (), "Threads of the process.")
+// clang-format on
+
+/// Enumerators are spelled like the metrics, so that one search finds both.
+enum class Metric : std::uint8_t {
+#define X(id, ...) id,
+    GATEPOST_METRICS(X)
+#undef X
+};
+
+struct MetricRow {
+    std::string_view name;
+    MetricKind kind;
+    std::span<const double> buckets;  ///< upper bounds, without +Inf; for kHistogram
+    FewOf<Axis, 4> axes;
+    std::string_view help;
+};
+
+#define GATEPOST_UNWRAP(...) __VA_ARGS__
+inline constexpr auto kMetrics = std::to_array<MetricRow>({
+#define X(id, kind, buckets, axes, help) {#id, MetricKind::kind, buckets, {GATEPOST_UNWRAP axes}, help},
+    GATEPOST_METRICS(X)
+#undef X
+});
+
+[[nodiscard]] constexpr const MetricRow& row_of(Metric metric) {
+    return kMetrics[static_cast<std::size_t>(metric)];
+}
+[[nodiscard]] constexpr const AxisRow& row_of(Axis axis) {
+    return kAxes[static_cast<std::size_t>(axis)];
+}
+
+/// "gatepost_", or nothing for the names that every Prometheus client shares.
+[[nodiscard]] constexpr std::string_view prefix_of(std::string_view name) {
+    return name.starts_with("process_") ? "" : "gatepost_";
+}
+
+}  // namespace gatepost::conf

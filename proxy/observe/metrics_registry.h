@@ -1,0 +1,74 @@
+// All metrics of the process: hands each thread its own array to count in, holds the few values that are set
+// rather than counted, and adds everything up for a scrape. Never on the path of a session. Any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/clock.h"
+#include "proxy/observe/metrics_layout.h"
+#include "proxy/observe/worker_metrics.h"
+
+namespace gatepost::observe {
+
+class LogSink;
+
+class MetricsRegistry {
+  public:
+    /// Every series exists, at zero, from here on. build_info and config_last_reload_successful begin with 1.
+    explicit MetricsRegistry(LabelSets labels);
+    ~MetricsRegistry();
+    MetricsRegistry(const MetricsRegistry&) = delete;
+    MetricsRegistry& operator=(const MetricsRegistry&) = delete;
+
+    /// A set of counters for one thread, which alone may count in it. Lives as long as the registry.
+    [[nodiscard]] WorkerMetrics& add_worker();
+
+    /// The log whose lines are counted in log_messages_total and log_dropped_total; outlives the registry.
+    void watch(const LogSink& log);
+
+    // Names that arrive at run time. What is not in the label sets becomes "other" and "none".
+    [[nodiscard]] MechanismIndex mechanism(std::string_view name) const noexcept;
+    [[nodiscard]] BackendIndex backend(std::string_view name) const noexcept;
+
+    void set_ready(bool ready) { set<conf::Metric::ready>(ready ? 1 : 0); }
+    void set_draining(bool draining) { set<conf::Metric::draining>(draining ? 1 : 0); }
+    void config_loaded(WallTime at);
+    void config_refused() { set<conf::Metric::config_last_reload_successful>(0); }
+    void set_connections_limit(ListenerIndex listener, std::uint64_t limit) {
+        set<conf::Metric::connections_limit>(static_cast<double>(limit), listener);
+    }
+    void set_certificate_not_after(CertificateIndex certificate, WallTime at);
+    void set_upstream_up(EndpointIndex endpoint, bool up) {
+        set<conf::Metric::upstream_up>(up ? 1 : 0, endpoint);
+    }
+
+    /// The text exposition format, version 0.0.4. Takes some milliseconds.
+    [[nodiscard]] std::string scrape() const;
+
+    /// How many series a scrape shows; a histogram's buckets, sum and count are a series each.
+    [[nodiscard]] std::size_t series() const noexcept;
+
+  private:
+    class Collector;
+    friend class Collector;
+
+    template <conf::Metric kMetric, typename... Index>
+    void set(double value, Index... index) noexcept {
+        static_assert(conf::row_of(kMetric).kind == conf::MetricKind::kGauge);
+        gauges_[layout_.cell_of<kMetric>(index...)].store(value, std::memory_order_relaxed);
+    }
+
+    const MetricsLayout layout_;
+    std::unique_ptr<std::atomic<double>[]> gauges_;  ///< the cells of kGauge metrics; the others are unused
+    std::atomic<const LogSink*> log_ = nullptr;
+    mutable std::mutex mutex_;           ///< guards the list, not what is counted in it
+    std::deque<WorkerMetrics> workers_;  ///< addresses stay
+};
+
+}  // namespace gatepost::observe

@@ -1,0 +1,140 @@
+// What one thread counts: one method per fact, so that callers never see a metric's name. Plain cells of
+// relaxed atomics with one writer, no lock, no allocation: a few nanoseconds a fact. Its thread writes, the
+// scrape reads.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "conf/metrics.h"
+#include "proxy/base/clock.h"
+#include "proxy/observe/metrics_layout.h"
+
+namespace gatepost::observe {
+
+class WorkerMetrics {
+    using Metric = conf::Metric;
+
+  public:
+    /// Made by MetricsRegistry::add_worker(); `layout` outlives it.
+    explicit WorkerMetrics(const MetricsLayout& layout);
+    WorkerMetrics(const WorkerMetrics&) = delete;
+    WorkerMetrics& operator=(const WorkerMetrics&) = delete;
+
+    // Connections. The acceptor says accepted or rejected; the worker that owns the connection says opened
+    // and, exactly once for it, closed.
+    void connection_accepted(ListenerIndex listener) { add<Metric::connections_accepted_total>(1, listener); }
+    void connection_rejected(ListenerIndex listener, conf::RejectReason reason) {
+        add<Metric::connections_rejected_total>(1, listener, reason);
+    }
+    void connection_opened(ListenerIndex listener) { add<Metric::connections_active>(1, listener); }
+    void connection_closed(ListenerIndex listener, conf::CloseReason reason) {
+        add<Metric::connections_active>(kMinusOne, listener);
+        add<Metric::connections_closed_total>(1, listener, reason);
+    }
+    void received(ListenerIndex listener, std::uint64_t octets) {
+        add<Metric::received_bytes_total>(octets, listener);
+    }
+    void sent(ListenerIndex listener, std::uint64_t octets) {
+        add<Metric::sent_bytes_total>(octets, listener);
+    }
+    void proxy_header(ListenerIndex listener, conf::ProxyVersion version, conf::ProxyResult result) {
+        add<Metric::proxy_protocol_headers_total>(1, listener, version, result);
+    }
+
+    // TLS towards clients.
+    void tls_established(ListenerIndex listener, conf::HandshakeMode mode, conf::TlsProtocol protocol,
+                         bool resumed) {
+        add<Metric::tls_handshakes_total>(1, listener, mode, protocol);
+        if (resumed) add<Metric::tls_sessions_resumed_total>(1, listener);
+    }
+    void tls_failed(ListenerIndex listener, conf::HandshakeMode mode, conf::TlsFailure reason) {
+        add<Metric::tls_handshake_failures_total>(1, listener, mode, reason);
+    }
+
+    // The session. `took` is from the AUTH command to its last reply.
+    void auth_finished(ListenerIndex listener, MechanismIndex mechanism, BackendIndex backend,
+                       conf::AuthResult result, Duration took) {
+        add<Metric::auth_attempts_total>(1, listener, mechanism, backend, result);
+        observe<Metric::auth_duration_seconds>(seconds(took), backend, result);
+    }
+    void command_answered(ListenerIndex listener, conf::CommandVerb verb, conf::ReplyClass reply) {
+        add<Metric::smtp_commands_total>(1, listener, verb, reply);
+    }
+    void protocol_error(ListenerIndex listener, conf::ProtocolError reason) {
+        add<Metric::smtp_protocol_errors_total>(1, listener, reason);
+    }
+    /// A mail transaction ended. `octets` is looked at for accepted ones only; `took` is from MAIL to the
+    /// last reply.
+    void message_finished(ListenerIndex listener, UpstreamIndex upstream, conf::MessageResult result,
+                          conf::Origin origin, std::uint64_t octets, Duration took) {
+        add<Metric::messages_total>(1, listener, upstream, result, origin);
+        observe<Metric::message_duration_seconds>(seconds(took), upstream, result);
+        if (result != conf::MessageResult::kAccepted) return;
+        observe<Metric::message_size_bytes>(static_cast<double>(octets), upstream);
+    }
+    void recipient_answered(UpstreamIndex upstream, conf::RecipientResult result, conf::Origin origin) {
+        add<Metric::recipients_total>(1, upstream, result, origin);
+    }
+
+    // Upstreams. `took` is from connecting to the answer to EHLO.
+    void upstream_connected(EndpointIndex endpoint, conf::ConnectResult result, Duration took) {
+        add<Metric::upstream_connects_total>(1, endpoint, result);
+        if (result != conf::ConnectResult::kOk) return;
+        observe<Metric::upstream_connect_duration_seconds>(seconds(took), layout_.upstream_of(endpoint));
+    }
+    void upstream_replied(UpstreamIndex upstream, conf::UpstreamVerb verb, conf::UpstreamReplyClass reply) {
+        add<Metric::upstream_replies_total>(1, upstream, verb, reply);
+    }
+    void health_checked(EndpointIndex endpoint, conf::HealthResult result) {
+        add<Metric::upstream_health_checks_total>(1, endpoint, result);
+    }
+
+    void admin_answered(conf::AdminRoute route, conf::CodeClass code) {
+        add<Metric::admin_requests_total>(1, route, code);
+    }
+
+    /// For the scrape, any thread: the value of one cell as its writer left it last.
+    [[nodiscard]] std::uint64_t cell(std::size_t index) const noexcept {
+        return cells_[index].load(std::memory_order_relaxed);
+    }
+
+  private:
+    using Cell = std::atomic<std::uint64_t>;
+    static constexpr std::uint64_t kMinusOne = ~std::uint64_t{0};
+
+    [[nodiscard]] static double seconds(Duration duration) {
+        return std::chrono::duration<double>(duration).count();
+    }
+
+    // One writer: a load and a store, no locked instruction.
+    void bump(std::size_t index, std::uint64_t count) noexcept {
+        Cell& cell = cells_[index];
+        cell.store(cell.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+    }
+
+    template <conf::Metric kMetric, typename... Index>
+    void add(std::uint64_t count, Index... index) noexcept {
+        bump(layout_.cell_of<kMetric>(index...), count);
+    }
+
+    template <conf::Metric kMetric, typename... Index>
+    void observe(double value, Index... index) noexcept {
+        constexpr std::span<const double> buckets = conf::row_of(kMetric).buckets;
+        const std::size_t first = layout_.cell_of<kMetric>(index...);
+        std::size_t bucket = 0;
+        while (bucket < buckets.size() && value > buckets[bucket]) ++bucket;
+        bump(first + bucket, 1);
+        Cell& sum = cells_[first + buckets.size() + 1];
+        const double before = std::bit_cast<double>(sum.load(std::memory_order_relaxed));
+        sum.store(std::bit_cast<std::uint64_t>(before + value), std::memory_order_relaxed);
+    }
+
+    const MetricsLayout& layout_;
+    std::unique_ptr<Cell[]> cells_;
+};
+
+}  // namespace gatepost::observe
