@@ -1,26 +1,33 @@
-// One connected socket, its buffers and optionally TLS, for clients, upstreams and stores alike. Knows no protocol. Lives
-// on the thread of its loop.
+// One connected socket, its buffers and optionally TLS, for clients, upstreams and stores alike. Knows no
+// protocol. Lives on the thread of its loop.
 //
-// Reading: when the socket is readable it is read once into the loop's shared buffer (again only while TLS still holds
-// data, up to the fairness budget of 64 KiB a turn; the rest is re-queued) and the handler is shown everything that it has
-// not consumed yet. What it leaves is kept here and shown again, in front of what comes next. Reading pauses by itself
-// while more than the soft limit is left unconsumed; an idle transport holds no buffer.
+// Reading: when the socket is readable it is read once into the loop's shared buffer (again only while TLS
+// still holds data, up to the fairness budget of 64 KiB a turn; the rest is re-queued) and the handler is
+// shown everything that it has not consumed yet. What it leaves is kept here and shown again, in front of
+// what comes next. Reading pauses by itself while more than the soft limit is left unconsumed; an idle
+// transport holds no buffer.
 //
-// Writing: write() collects; flush() writes as much as the socket takes with as few system calls as possible. A write that
-// is large goes out at once, together with what was collected, without a copy where the socket takes it. Everything is
-// flushed after each handler call; code that writes outside one (another transport's callback, a timer) calls flush().
+// Writing: write() collects; flush() writes as much as the socket takes with as few system calls as possible.
+// A write that is large goes out at once, together with what was collected, without a copy where the socket
+// takes it. Everything is flushed after each handler call; code that writes outside one (another transport's
+// callback, a timer) calls flush().
 //
-// Ending: on_closed() is called at most once, from the loop and never inside write(), flush() or close(); no callback
-// follows it. The handler may destroy a transport only outside that transport's callbacks (defer or reap).
+// Ending: on_closed() is called at most once, from the loop and never inside write(), flush() or close(); no
+// callback follows it. The handler may destroy a transport only outside that transport's callbacks (defer or
+// reap).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "proxy/base/bytes.h"
 #include "proxy/net/event_loop.h"
+#include "proxy/net/out_buffer.h"
 #include "proxy/net/unique_fd.h"
 
 struct event;
@@ -29,14 +36,22 @@ struct ssl_st;
 namespace gatepost::net {
 
 class TlsContext;
+class TlsStream;
 class Transport;
 
+/// What becomes of octets received and not consumed when TLS starts.
+enum class TlsStart {
+    kFresh,         ///< there may be none: with any, the transport closes (kTlsFailed). STARTTLS.
+    kWithReceived,  ///< they are the beginning of the handshake. Only for a ClientHello behind a PROXY
+                    ///< header.
+};
+
 enum class CloseCause {
-    kEof,              ///< FIN without TLS, or close_notify: an orderly end
-    kDropped,          ///< reset, or TLS ended without close_notify
-    kConnectFailed,    ///< the connection in progress was refused, unreachable or timed out in the kernel
-    kTlsFailed,        ///< handshake or record failure
-    kBufferOverrun,    ///< more than the hard limit waits to be sent, or unconsumed
+    kEof,            ///< FIN without TLS, or close_notify: an orderly end
+    kDropped,        ///< reset, or TLS ended without close_notify
+    kConnectFailed,  ///< the connection in progress was refused, unreachable or timed out in the kernel
+    kTlsFailed,      ///< handshake or record failure
+    kBufferOverrun,  ///< more than the hard limit waits to be sent, or unconsumed
 };
 
 /// What a finished handshake agreed on. Views are static or live as long as the transport.
@@ -50,14 +65,16 @@ class TransportHandler {
   public:
     virtual ~TransportHandler() = default;
 
-    /// `bytes` is everything received and not consumed; valid during the call. Returns how many octets from the front are
-    /// consumed. Leaving octets does not cause another call: they are shown again with the next ones or on resume_reading().
+    /// `bytes` is everything received and not consumed; valid during the call. Returns how many octets from
+    /// the front are consumed. Leaving octets does not cause another call: they are shown again with the next
+    /// ones or on resume_reading().
     virtual std::size_t on_bytes(Transport& transport, ByteView bytes) = 0;
 
     /// The handshake begun by start_tls_*() is complete; the socket is read afterwards.
     virtual void on_tls_established(Transport& transport) = 0;
 
-    /// Output that had exceeded the high-water mark has been sent down to nothing.
+    /// Output that had exceeded the high-water mark has been sent down to nothing. Never inside write() or
+    /// flush().
     virtual void on_drained(Transport& transport) = 0;
 
     /// Nothing more comes from or goes to the peer.
@@ -65,15 +82,16 @@ class TransportHandler {
 };
 
 struct TransportLimits {
-    std::size_t high_water = 64 * 1024;         ///< is_congested() above this much unsent output
-    std::size_t soft_unconsumed = 64 * 1024;    ///< reading pauses above this much unconsumed input
-    std::size_t hard = 1024 * 1024;             ///< closed (kBufferOverrun) above this in either direction
+    std::size_t high_water = 64 * 1024;  ///< is_congested() above this much unsent output
+    std::size_t soft_unconsumed =
+        64 * 1024;                   ///< reading pauses above this much unconsumed input; at most 64 KiB
+    std::size_t hard = 1024 * 1024;  ///< closed (kBufferOverrun) above this in either direction
 };
 
 class Transport final {
   public:
-    /// Takes over a non-blocking socket, connected or with its connect in progress (see dial()). `handler` must outlive the
-    /// transport. Nothing is read before start().
+    /// Takes over a non-blocking socket, connected or with its connect in progress (see dial()). `handler`
+    /// must outlive the transport. Nothing is read before start().
     Transport(EventLoop& loop, UniqueFd socket, TransportHandler& handler, TransportLimits limits = {});
     ~Transport();
     Transport(const Transport&) = delete;
@@ -82,10 +100,13 @@ class Transport final {
     /// Begins reading. With a connect in progress, its failure is reported as on_closed(kConnectFailed).
     void start();
 
-    /// Server side of a TLS handshake, on what the peer sends from here on. Requires that nothing received is unconsumed: the
-    /// caller has refused octets pipelined before the handshake (RFC 3207 section 4.2). Collected output is flushed first.
-    void start_tls_server(const TlsContext& context);
+    /// Server side of a TLS handshake, on what the peer sends from here on. Requires that nothing received is
+    /// unconsumed: the caller has refused octets pipelined before the handshake (RFC 3207 section 4.2).
+    /// Collected output is flushed first. May be called before start() (implicit TLS) and inside on_bytes();
+    /// there, what on_bytes() leaves counts as unconsumed.
+    void start_tls_server(const TlsContext& context, TlsStart start = TlsStart::kFresh);
 
+    /// Copies what is not sent at once. During a handshake everything waits for its end. Ignored once closed.
     void write(ByteView octets);
     void flush();
 
@@ -93,12 +114,14 @@ class Transport final {
     [[nodiscard]] bool is_congested() const noexcept;
     [[nodiscard]] std::size_t unsent() const noexcept;
 
-    /// While paused nothing is read from the socket, so that the peer feels it. Resuming shows unconsumed octets again, from
-    /// the loop, then reads on.
+    /// While paused nothing is read from the socket, so that the peer feels it. Resuming shows unconsumed
+    /// octets again, from the loop, then reads on.
     void pause_reading();
     void resume_reading();
 
-    /// Sends what is collected, then close_notify under TLS, then closes; gives up after `grace`. No callback follows.
+    /// Sends what is collected, then close_notify under TLS, then closes; gives up after `grace`. No callback
+    /// follows. What cannot be sent at once is handed to the loop, so the transport may be destroyed right
+    /// after.
     void finish(Duration grace);
 
     /// Closes now. Unsent output is lost. No callback follows.
@@ -110,3 +133,76 @@ class Transport final {
     [[nodiscard]] TlsFacts tls_facts() const;
     /// For channel bindings and certificates; nullptr without TLS.
     [[nodiscard]] ssl_st* ssl() const noexcept;
+    /// Why TLS failed ("wrong version number"), for the log; static. Empty when it did not. Lasts after
+    /// on_closed().
+    [[nodiscard]] std::string_view tls_failure() const noexcept { return tls_failure_; }
+
+    /// The socket's descriptor, -1 once closed. For addresses; not for reading or writing.
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+    [[nodiscard]] EventLoop& loop() const noexcept { return loop_; }
+
+  private:
+    enum class TlsState : std::uint8_t { kNone, kHandshaking, kEstablished };
+
+    static void on_read_event(int fd, short what, void* self);
+    static void on_write_event(int fd, short what, void* self);
+    void run_turn(bool is_readable);
+    void read_pass();
+    [[nodiscard]] bool advance_handshake();
+    void read_and_show();
+    [[nodiscard]] std::size_t read_plain(std::span<char> space);
+    [[nodiscard]] std::size_t read_tls(std::span<char> space);
+    void show(ByteView octets, bool from_store);
+    void keep(ByteView octets, std::size_t consumed, bool from_store);
+    void feed_received_to_tls();
+
+    [[nodiscard]] bool may_read() const noexcept;
+    [[nodiscard]] bool has_something_to_show() const noexcept;
+    void wake_if_needed();
+    void arm_reading();
+    void disarm_reading();
+
+    [[nodiscard]] bool can_send() const noexcept;
+    void flush_output();
+    void encrypt(ByteView octets);
+    void send_large(ByteView octets);
+    void send_buffer(OutBuffer& buffer);
+    void arm_writing();
+    void note_output();
+    void drained();
+
+    [[nodiscard]] CloseCause cause_of(int error) const noexcept;
+    void fail_later(CloseCause cause);
+    void report_closed(CloseCause cause);
+    void release() noexcept;
+
+    EventLoop& loop_;
+    TransportHandler* handler_;
+    TransportLimits limits_;
+    UniqueFd socket_;
+    EventPointer read_event_;
+    EventPointer write_event_;
+    std::unique_ptr<TlsStream> tls_;
+    std::string unconsumed_;
+    OutBuffer out_;  ///< plaintext; under TLS not yet encrypted
+    std::string_view tls_failure_;
+    std::optional<CloseCause> failure_;  ///< found outside a turn, to be reported in one
+    std::optional<CloseCause>
+        ending_;  ///< read from the peer, to be reported once all before it has been shown
+
+    TlsState tls_state_ = TlsState::kNone;
+    TlsStart tls_start_ = TlsStart::kFresh;
+    bool tls_is_new_ = false;  ///< begun, and the received octets not yet dealt with
+    bool is_started_ = false;
+    bool is_read_armed_ = false;
+    bool is_write_armed_ = false;
+    bool is_paused_ = false;
+    bool is_congested_ = false;
+    bool is_showing_ = false;
+    bool show_again_ = false;
+    bool tell_drained_ = false;
+    bool has_talked_ = false;       ///< an octet went either way, so the connect has succeeded
+    bool more_is_waiting_ = false;  ///< the last read took all that it had room for
+};
+
+}  // namespace gatepost::net

@@ -1,0 +1,16 @@
+// Begins connections. Never waits for them: the transport that gets the socket reports the outcome. Any
+// thread.
+#pragma once
+
+#include <expected>
+
+#include "proxy/net/socket_address.h"
+#include "proxy/net/unique_fd.h"
+
+namespace gatepost::net {
+
+/// A non-blocking, close-on-exec socket whose connect() has begun (or, for unix sockets, is done); or the
+/// errno of what failed at once. TCP or unix.
+[[nodiscard]] std::expected<UniqueFd, int> dial(const SocketAddress& address);
+
+}  // namespace gatepost::net

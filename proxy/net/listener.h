@@ -1,0 +1,55 @@
+// Listening sockets: opens them, and accepts from them within a bound per turn. Decides nothing about who may
+// come in. The acceptor lives on the thread of its loop.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "proxy/base/result.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/net/socket_address.h"
+#include "proxy/net/timer.h"
+#include "proxy/net/unique_fd.h"
+
+namespace gatepost::net {
+
+/// Listens on "0.0.0.0:587", "[::]:587" (IPv6 only), "127.0.0.1:0" (a free port) or "unix:/path" (a stale
+/// socket file is replaced). Non-blocking, close-on-exec. The error names the address and the reason.
+[[nodiscard]] Result<UniqueFd> listen_on(std::string_view address);
+
+/// Where `fd` is bound; AF_UNSPEC on failure.
+[[nodiscard]] SocketAddress local_address(int fd);
+[[nodiscard]] SocketAddress peer_address(int fd);
+
+/// Accepts until the queue is empty, at most kPerTurn a turn. Out of descriptors or memory, it rests for
+/// kRest, and the clients wait in the queue.
+class Acceptor {
+  public:
+    using Handler = std::move_only_function<void(UniqueFd socket, const SocketAddress& peer)>;
+
+    static constexpr int kPerTurn = 64;
+    static constexpr std::chrono::milliseconds kRest{100};
+
+    /// Begins at once. Takes over the listening socket. `handler` gets non-blocking, close-on-exec sockets.
+    Acceptor(EventLoop& loop, UniqueFd listening, Handler handler);
+    Acceptor(const Acceptor&) = delete;
+    Acceptor& operator=(const Acceptor&) = delete;
+
+    /// While paused nothing is accepted; clients queue in the kernel.
+    void pause();
+    void resume();
+
+    [[nodiscard]] SocketAddress address() const { return local_address(listening_.get()); }
+    [[nodiscard]] int fd() const noexcept { return listening_.get(); }
+
+  private:
+    void accept_some();
+
+    UniqueFd listening_;
+    Handler handler_;
+    FdWatch watch_;
+    Timer rest_;
+    bool is_paused_ = false;
+};
+
+}  // namespace gatepost::net
