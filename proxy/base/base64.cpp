@@ -19,7 +19,9 @@ constexpr std::array<std::uint8_t, 256> make_values() {
 }
 constexpr std::array<std::uint8_t, 256> kValues = make_values();
 
-std::uint32_t octet(char c) { return static_cast<unsigned char>(c); }
+std::uint32_t octet(char c) {
+    return static_cast<unsigned char>(c);
+}
 
 }  // namespace
 

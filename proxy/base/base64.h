@@ -11,8 +11,8 @@ namespace gatepost {
 
 [[nodiscard]] std::string base64_encode(ByteView octets);
 
-/// Nothing when `text` is not canonical base64: a wrong length, a stray octet, padding inside, or trailing bits that are
-/// not zero. The empty text is the empty secret.
+/// Nothing when `text` is not canonical base64: a wrong length, a stray octet, padding inside, or trailing
+/// bits that are not zero. The empty text is the empty secret.
 [[nodiscard]] std::optional<Secret> base64_decode(ByteView text);
 
 }  // namespace gatepost

@@ -1,5 +1,5 @@
-// The only way across threads: a task is posted to the loop that owns what it touches. It carries values and ids, never
-// pointers to connections.
+// The only way across threads: a task is posted to the loop that owns what it touches. It carries values and
+// ids, never pointers to connections.
 #pragma once
 
 #include <functional>
@@ -12,8 +12,8 @@ class Executor {
   public:
     virtual ~Executor() = default;
 
-    /// Runs `task` later on the executor's own thread, never inside this call. Any thread may call. Tasks of one caller
-    /// run in order; tasks still waiting when the executor ends are destroyed unrun.
+    /// Runs `task` later on the executor's own thread, never inside this call. Any thread may call. Tasks of
+    /// one caller run in order; tasks still waiting when the executor ends are destroyed unrun.
     virtual void post(Task task) = 0;
 };
 

@@ -6,7 +6,8 @@
 
 namespace gatepost {
 
-/// One client connection of one worker. Never reused while the process lives, so a late answer cannot reach a stranger.
+/// One client connection of one worker. Never reused while the process lives, so a late answer cannot reach a
+/// stranger.
 struct ConnectionId {
     std::uint64_t value = 0;
     auto operator<=>(const ConnectionId&) const = default;

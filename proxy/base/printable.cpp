@@ -8,7 +8,9 @@ namespace {
 
 constexpr ByteView kHex = "0123456789abcdef";
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+bool is_control(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
 
 /// How many octets the well-formed UTF-8 character at the front takes; 0 when it is not one.
 std::size_t utf8_length(ByteView octets) {
@@ -68,6 +70,8 @@ bool is_utf8(ByteView octets) {
     return true;
 }
 
-bool has_controls(ByteView octets) { return std::ranges::any_of(octets, is_control); }
+bool has_controls(ByteView octets) {
+    return std::ranges::any_of(octets, is_control);
+}
 
 }  // namespace gatepost

@@ -1,4 +1,5 @@
-// How untrusted octets may appear where people read: on one line, unambiguous, no control character. Any thread.
+// How untrusted octets may appear where people read: on one line, unambiguous, no control character. Any
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,8 @@
 
 namespace gatepost {
 
-/// Controls, backslash, quotes and octets that are not valid UTF-8 become \xHH; at most `limit` octets of the input are
-/// shown, then "...".
+/// Controls, backslash, quotes and octets that are not valid UTF-8 become \xHH; at most `limit` octets of the
+/// input are shown, then "...".
 [[nodiscard]] std::string printable(ByteView octets, std::size_t limit = 256);
 
 /// Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms, nothing above U+10FFFF.

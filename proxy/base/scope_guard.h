@@ -1,4 +1,5 @@
-// Runs a function at the end of a scope unless dismissed. Move-only; a discarded guard is a compile error. Any thread.
+// Runs a function at the end of a scope unless dismissed. Move-only; a discarded guard is a compile error.
+// Any thread.
 #pragma once
 
 #include <optional>

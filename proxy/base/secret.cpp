@@ -1,8 +1,7 @@
 #include "proxy/base/secret.h"
 
-#include <string.h>
-
 #include <algorithm>
+#include <string.h>
 #include <utility>
 
 namespace gatepost {

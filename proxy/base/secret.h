@@ -1,4 +1,5 @@
-// A password, key or token: wiped when it dies, not printable by accident, compared in constant time. Any thread.
+// A password, key or token: wiped when it dies, not printable by accident, compared in constant time. Any
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +15,8 @@ void wipe(void* memory, std::size_t size) noexcept;
 /// Time depends on the lengths only, never on the contents.
 [[nodiscard]] bool equal_in_constant_time(ByteView left, ByteView right) noexcept;
 
-/// Owns the only copy of its octets; the copy is wiped on destruction and on assignment. There is no operator<< and no
-/// conversion: code that needs the octets says reveal(), which makes each use easy to find.
+/// Owns the only copy of its octets; the copy is wiped on destruction and on assignment. There is no
+/// operator<< and no conversion: code that needs the octets says reveal(), which makes each use easy to find.
 class Secret {
   public:
     Secret() = default;

@@ -5,7 +5,9 @@ namespace {
 
 constexpr ByteView kHex = "0123456789ABCDEF";
 
-bool is_plain(char c) { return c >= '!' && c <= '~' && c != '+' && c != '='; }
+bool is_plain(char c) {
+    return c >= '!' && c <= '~' && c != '+' && c != '=';
+}
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// xtext (RFC 3461 section 4): how names and addresses leave Gatepost inside ESMTP parameters and XCLIENT. Any thread.
+// xtext (RFC 3461 section 4): how names and addresses leave Gatepost inside ESMTP parameters and XCLIENT. Any
+// thread.
 #pragma once
 
 #include <optional>
@@ -11,7 +12,8 @@ namespace gatepost {
 /// Every octet outside "!".."~", and "+" and "=", becomes "+" and two upper-case hex digits.
 [[nodiscard]] std::string xtext_encode(ByteView octets);
 
-/// Nothing when `text` holds an octet that xtext may not hold or a "+" without two upper-case hex digits behind it.
+/// Nothing when `text` holds an octet that xtext may not hold or a "+" without two upper-case hex digits
+/// behind it.
 [[nodiscard]] std::optional<std::string> xtext_decode(ByteView text);
 
 }  // namespace gatepost

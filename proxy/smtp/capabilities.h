@@ -1,5 +1,5 @@
-// What an SMTP service can do, as its EHLO reply says it (RFC 5321 section 4.1.1.1), and what two sides can really do
-// together. Pure; any thread.
+// What an SMTP service can do, as its EHLO reply says it (RFC 5321 section 4.1.1.1), and what two sides can
+// really do together. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@ struct Capabilities {
     bool chunking = false;
     bool enhanced_status_codes = false;
     bool starttls = false;
-    bool size = false;                        ///< SIZE announced
-    std::uint64_t size_limit = 0;             ///< octets; 0 = no fixed limit was announced
-    std::string auth_mechanisms;              ///< as announced, blank-separated
+    bool size = false;             ///< SIZE announced
+    std::uint64_t size_limit = 0;  ///< octets; 0 = no fixed limit was announced
+    std::string auth_mechanisms;   ///< as announced, blank-separated
     bool operator==(const Capabilities&) const = default;
 
     /// What a message can use that may go to either of two services.

@@ -1,9 +1,8 @@
-#include "proxy/base/base64.h"
+#include <string>
 
 #include <gtest/gtest.h>
 
-#include <string>
-
+#include "proxy/base/base64.h"
 #include "proxy/base/printable.h"
 #include "proxy/base/scope_guard.h"
 #include "proxy/base/secret.h"
@@ -32,7 +31,8 @@ TEST(Base64, KnowsTheVectorsOfRfc4648) {
 }
 
 TEST(Base64, RefusesWhatIsNotCanonical) {
-    for (const ByteView text : {"Z", "Zg", "Zg=", "Zm9v=", "Zg==Zg==", "Z=g=", "Zm 9", "Zh==", "Zm9=", "====", "Zm9v\n"}) {
+    for (const ByteView text :
+         {"Z", "Zg", "Zg=", "Zm9v=", "Zg==Zg==", "Z=g=", "Zm 9", "Zh==", "Zm9=", "====", "Zm9v\n"}) {
         EXPECT_EQ(decoded(text), "(refused)") << text;
     }
 }
@@ -58,7 +58,8 @@ TEST(Printable, KeepsUtf8AndEscapesTheRest) {
 
 TEST(Utf8, RefusesOverlongSurrogatesAndTooLarge) {
     EXPECT_TRUE(is_utf8("\xF0\x9F\x93\xAC"));
-    for (const ByteView octets : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "\xE2\x82"}) {
+    for (const ByteView octets :
+         {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80", "\xE2\x82"}) {
         EXPECT_FALSE(is_utf8(octets));
     }
 }

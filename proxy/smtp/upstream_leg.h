@@ -1,0 +1,82 @@
+// The leg that faces the upstream, where Gatepost is the SMTP client: greeting, EHLO (or HELO), and the
+// ordered, bounded queue of replies that are awaited. An answer that cannot be ends the leg. Knows no client.
+// Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/bytes.h"
+#include "proxy/smtp/capabilities.h"
+#include "proxy/smtp/reply_reader.h"
+
+namespace gatepost::smtp {
+
+/// What a reply is awaited for.
+enum class Awaited : std::uint8_t { kMail, kRcpt, kData, kEndOfData, kChunk, kLastChunk, kReset, kQuit };
+
+/// "MAIL", …, "EOD" for the end of data (a closed set, fit for a metric's label).
+[[nodiscard]] std::string_view to_string(Awaited awaited);
+
+class UpstreamLeg {
+  public:
+    enum class State {
+        kGreeting,  ///< connected, 220 awaited
+        kEhlo,
+        kHelo,
+        kReady,   ///< commands may be sent
+        kFailed,  ///< nothing more may be sent or believed
+    };
+    enum class Event {
+        kNone,       ///< more octets are needed
+        kReady,      ///< the session with the upstream is open; `capabilities()` are known
+        kReply,      ///< `reply()` answers `answered()`
+        kRefused,    ///< the greeting, EHLO or HELO was refused: `reply()` says how
+        kGoingAway,  ///< 421, whatever was awaited: `reply()`
+        kNonsense,   ///< an answer that cannot be, or one that nobody asked for
+    };
+    struct Result {
+        Event event = Event::kNone;
+        std::size_t consumed = 0;
+    };
+
+    static constexpr std::size_t kMaxAwaited = 64;
+
+    /// `our_name` is what EHLO says; must outlive the leg.
+    explicit UpstreamLeg(std::string_view our_name) : our_name_(our_name) {}
+
+    /// Takes octets from the front of `bytes`, up to the end of one reply; appends what is to be sent because
+    /// of it to `out`.
+    [[nodiscard]] Result next(ByteView bytes, std::string& out);
+
+    [[nodiscard]] State state() const noexcept { return state_; }
+    [[nodiscard]] const Capabilities& capabilities() const noexcept { return capabilities_; }
+    [[nodiscard]] const Reply& reply() const noexcept { return reader_.reply(); }
+    [[nodiscard]] Awaited answered() const noexcept { return answered_; }
+    [[nodiscard]] std::size_t awaited() const noexcept { return count_; }
+
+    /// A further command may be sent now: the queue has room and, without PIPELINING, is empty.
+    [[nodiscard]] bool can_send() const noexcept;
+
+    /// Says that a command was sent and its reply is awaited. Requires room in the queue.
+    void await(Awaited awaited);
+
+  private:
+    Event take_reply(std::string& out);
+    Event take_greeting(std::string& out);
+    Event take_hello(std::string& out);
+    Event take_answer();
+
+    std::string_view our_name_;
+    State state_ = State::kGreeting;
+    ReplyReader reader_;
+    Capabilities capabilities_;
+    Awaited answered_ = Awaited::kQuit;
+    std::array<Awaited, kMaxAwaited> queue_{};
+    std::uint8_t head_ = 0;
+    std::uint8_t count_ = 0;
+};
+
+}  // namespace gatepost::smtp
