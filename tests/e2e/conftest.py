@@ -1,0 +1,70 @@
+"""Fixtures of the end-to-end tests. `gatepost` and `sink` are one pair a test file; make_gatepost and make_sink start what a test needs alone."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness.certificates import Certificates  # noqa: E402
+from harness.gatepost import Gatepost  # noqa: E402
+from harness.postfix import Postfix  # noqa: E402
+from harness.sink import Sink  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def postfix(tmp_path_factory):
+    server = Postfix(tmp_path_factory.mktemp("postfix"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def sink(tmp_path_factory):
+    server = Sink(tmp_path_factory.mktemp("sink"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def gatepost(request, tmp_path_factory, tls, sink):
+    """A file may say CHANGES = {...}: what differs from the harness's configuration."""
+    server = Gatepost(tmp_path_factory.mktemp("gatepost"), tls, sink.port, getattr(request.module, "CHANGES", None))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_sink(tmp_path):
+    made = []
+
+    def make(*options, **more):
+        folder = tmp_path / f"sink-{len(made)}"
+        folder.mkdir()
+        made.append(Sink(folder, *options, **more))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def make_gatepost(tmp_path, tls):
+    made = []
+
+    def make(upstream, changes=None, **more):
+        folder = tmp_path / f"gatepost-{len(made)}"
+        folder.mkdir()
+        made.append(Gatepost(folder, tls, upstream, changes, **more))
+        return made[-1]
+
+    yield make
+    for server in made:
+        if server.process.returncode is None:
+            server.stop()

@@ -1,0 +1,140 @@
+"""A real Postfix from Debian's package, unpacked privately (nothing is installed) and started on a free port of 127.0.0.1.
+
+Its master needs root and two accounts that share no id with others; those of every Debian (uucp and irc) do, so none is made. What it
+takes it delivers to a maildir, where the octets can be read back: line ends are LF there, and Postfix puts its own fields in front.
+"""
+import fcntl
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+
+from .process import Program, answers, free_port, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+UNPACKED = ROOT / "build" / "packages" / "postfix"
+
+MAIN_CF = """\
+compatibility_level = 3.6
+queue_directory = {work}/queue
+data_directory = {work}/data
+command_directory = {package}/usr/sbin
+daemon_directory = {package}/usr/lib/postfix/sbin
+shlib_directory = {package}/usr/lib/postfix
+meta_directory = {package}/etc/postfix
+mail_owner = uucp
+setgid_group = irc
+default_privs = nobody
+import_environment = MAIL_CONFIG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH={libraries}
+export_environment = TZ LANG=C LD_LIBRARY_PATH={libraries}
+maillog_file = {work}/maillog
+maillog_file_prefixes = {work}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mta.example
+mydestination =
+mynetworks = 127.0.0.0/8
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_recipient_restrictions = check_recipient_access inline:{{ {{refused@example.net = 550 5.1.1 No such mailbox}}, {{later@example.net = 450 4.2.1 Mailbox busy}} }}, permit_mynetworks
+virtual_mailbox_domains = example.com, example.net
+virtual_mailbox_base = {work}/mail
+virtual_mailbox_maps = static:all/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+virtual_mailbox_limit = 0
+message_size_limit = 67108864
+local_header_rewrite_clients =
+alias_maps =
+alias_database =
+"""  # fmt: skip
+
+MASTER_CF = """\
+127.0.0.1:{port} inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
+virtual unix - n n - - virtual
+discard unix - - n - - discard
+error unix - - n - - error
+retry unix - - n - - error
+proxymap unix - - n - - proxymap
+"""
+
+
+def unpack():
+    UNPACKED.parent.mkdir(parents=True, exist_ok=True)
+    with open(UNPACKED.parent / "postfix.lock", "w") as lock:  # several pytest workers
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([ROOT / "tests/tools/unpack_packages", UNPACKED, "postfix"], check=True)
+    found = subprocess.run([ROOT / "tests/tools/unpack_packages", "--libraries", UNPACKED], check=True, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+class Postfix(Program):
+    def __init__(self, folder):
+        assert os.getuid() == 0, "Postfix's master needs root: run the end-to-end tests as root"
+        libraries = unpack()
+        self.port = free_port()
+        work = folder / "postfix"
+        self.mail = work / "mail"
+        owner = pwd.getpwnam("uucp")
+        shutil.rmtree(work, ignore_errors=True)
+        self._make_folders(work, owner)
+        facts = {"work": work, "package": UNPACKED, "libraries": libraries, "uid": owner.pw_uid, "gid": owner.pw_gid, "port": self.port}
+        (work / "etc" / "main.cf").write_text(MAIN_CF.format(**facts))
+        (work / "etc" / "master.cf").write_text(MASTER_CF.format(**facts))
+        master = UNPACKED / "usr/lib/postfix/sbin/master"
+        super().__init__(folder, "postfix-master", [master, "-c", work / "etc", "-d"], env={"LD_LIBRARY_PATH": libraries, "PATH": os.environ["PATH"]})
+        self.maillog = work / "maillog"
+        up = wait_until(lambda: self._greets() or not self.alive(), 20)
+        assert up and self.alive(), f"Postfix did not start:\n{self.log}\n{self.mail_log()}"
+
+    def _greets(self):
+        if not answers(self.port):
+            return False
+        with socket.create_connection(("127.0.0.1", self.port), 10) as probe:
+            return probe.recv(100).startswith(b"220 ")
+
+    @staticmethod
+    def _make_folders(work, owner):
+        group = "irc"
+        for parent in [work.parent, *work.parent.parents]:  # Postfix's own users must be able to reach their files
+            if parent != pathlib.Path("/") and parent.stat().st_uid == 0:
+                parent.chmod(parent.stat().st_mode | 0o011)
+        for name in ("etc", "data", "mail", "queue", "queue/pid"):
+            (work / name).mkdir(parents=True)
+        for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace", "public", "maildrop"):
+            (work / "queue" / name).mkdir(mode=0o700)
+            shutil.chown(work / "queue" / name, "uucp")
+        for name, mode in (("public", 0o710), ("maildrop", 0o730)):
+            shutil.chown(work / "queue" / name, group=group)
+            (work / "queue" / name).chmod(mode)
+        for name in ("data", "mail"):
+            shutil.chown(work / name, owner.pw_uid, owner.pw_gid)
+
+    def mail_log(self):
+        return self.maillog.read_text(errors="replace") if self.maillog.exists() else ""
+
+    def messages(self):
+        """Delivered messages, oldest first, as Postfix wrote them."""
+        return [path.read_bytes() for path in sorted(self.mail.glob("all/new/*"), key=lambda path: path.stat().st_mtime_ns)]
+
+    def wait_for_message(self, marker, seconds=15.0):
+        """The one delivered message that holds `marker`."""
+        found = wait_until(lambda: [message for message in self.messages() if marker in message], seconds, 0.05)
+        assert found and len(found) == 1, f"{len(found or [])} messages with {marker!r}:\n{self.mail_log()[-3000:]}"
+        return found[0]
+
+    def stop(self):
+        if self.alive():
+            self.terminate()
