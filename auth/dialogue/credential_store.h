@@ -1,4 +1,5 @@
-// The seam to where credentials live. A backend finds the record of a user; it never judges a password. Any thread may ask.
+// The seam to where credentials live. A backend finds the record of a user; it never judges a password. Any
+// thread may ask.
 #pragma once
 
 #include <functional>
@@ -31,9 +32,10 @@ class CredentialStore {
   public:
     virtual ~CredentialStore() = default;
 
-    /// Asks for `user`. `answer` is posted to `home` exactly once, never run inside this call; a store that cannot answer by
-    /// its own deadline says kUnavailable.
-    virtual void lookup(std::string_view user, Executor& home, std::move_only_function<void(Lookup)> answer) = 0;
+    /// Asks for `user`. `answer` is posted to `home` exactly once, never run inside this call; a store that
+    /// cannot answer by its own deadline says kUnavailable.
+    virtual void lookup(std::string_view user, Executor& home,
+                        std::move_only_function<void(Lookup)> answer) = 0;
 };
 
 }  // namespace gatepost::auth

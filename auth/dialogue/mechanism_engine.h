@@ -1,5 +1,5 @@
-// The seam to what implements SASL mechanisms (Cyrus SASL). One exchange object per AUTH command, never reused, whatever
-// its outcome (facts.md 1: a reused sasl_conn_t can answer OK as the user before).
+// The seam to what implements SASL mechanisms (Cyrus SASL). One exchange object per AUTH command, never
+// reused, whatever its outcome (facts.md 1: a reused sasl_conn_t can answer OK as the user before).
 #pragma once
 
 #include <memory>
@@ -12,8 +12,9 @@
 
 namespace gatepost::auth {
 
-/// Checks a password against the record that was prefetched for this exchange. Runs wherever the step runs, may take long
-/// (it hashes), and remembers what it said: an engine's OK counts only where this record agrees.
+/// Checks a password against the record that was prefetched for this exchange. Runs wherever the step runs,
+/// may take long (it hashes), and remembers what it said: an engine's OK counts only where this record
+/// agrees.
 class PasswordCheck {
   public:
     virtual ~PasswordCheck() = default;
@@ -24,7 +25,8 @@ class MechanismExchange {
   public:
     virtual ~MechanismExchange() = default;
 
-    /// Runs one step. `message` nothing = no initial response. One thread at a time, any thread. May hash through `check`.
+    /// Runs one step. `message` nothing = no initial response. One thread at a time, any thread. May hash
+    /// through `check`.
     [[nodiscard]] virtual Verdict step(const std::optional<Secret>& message, const Lookup& lookup,
                                        PasswordCheck& check) = 0;
 };
@@ -33,7 +35,8 @@ class MechanismEngine {
   public:
     virtual ~MechanismEngine() = default;
 
-    /// A fresh exchange; nullptr when the engine has no such mechanism. Any thread, after the engine was initialised.
+    /// A fresh exchange; nullptr when the engine has no such mechanism. Any thread, after the engine was
+    /// initialised.
     [[nodiscard]] virtual std::unique_ptr<MechanismExchange> begin(std::string_view mechanism) = 0;
 };
 

@@ -9,10 +9,11 @@
 namespace gatepost::auth {
 
 enum class Outcome {
-    kChallenge,    ///< go on: send `challenge`, expect one more client message
-    kAccepted,     ///< `identity` is proved
-    kRejected,     ///< unknown user, wrong password, disabled, not allowed to act for another: all the same to the client (535)
-    kMalformed,    ///< the message is not of the mechanism's grammar (501)
+    kChallenge,  ///< go on: send `challenge`, expect one more client message
+    kAccepted,   ///< `identity` is proved
+    kRejected,   ///< unknown user, wrong password, disabled, not allowed to act for another: all the same to
+                 ///< the client (535)
+    kMalformed,  ///< the message is not of the mechanism's grammar (501)
     kUnavailable,  ///< the store or the engine cannot answer: never "wrong password" (454)
     kBusy,         ///< the verify pool's queue is full (454)
 };
@@ -37,7 +38,7 @@ struct Verdict {
     Outcome outcome = Outcome::kUnavailable;  ///< fails closed: nobody is accepted by a default
     Reason reason = Reason::kEngineFailed;
     std::string challenge;  ///< raw octets (not base64), for kChallenge
-    Identity identity;      ///< whole for kAccepted; for every other outcome `user` as far as the client named it
+    Identity identity;  ///< whole for kAccepted; for every other outcome `user` as far as the client named it
 };
 
 }  // namespace gatepost::auth

@@ -1,5 +1,6 @@
-// The seam between a conversation, which knows AUTH as SMTP frames it, and the judge behind it (mechanism engine,
-// credential stores, verify pool). Pure interface. One verifier per worker; called and answering on that worker's thread.
+// The seam between a conversation, which knows AUTH as SMTP frames it, and the judge behind it (mechanism
+// engine, credential stores, verify pool). Pure interface. One verifier per worker; called and answering on
+// that worker's thread.
 #pragma once
 
 #include <optional>
@@ -11,7 +12,8 @@
 
 namespace gatepost::auth {
 
-/// One client message of an AUTH exchange, already decoded from base64 and checked by the mechanism's grammar.
+/// One client message of an AUTH exchange, already decoded from base64 and checked by the mechanism's
+/// grammar.
 struct Step {
     std::string mechanism;          ///< upper case, one that was offered
     bool is_first = true;           ///< the first step makes a fresh exchange
@@ -22,12 +24,13 @@ class Verifier {
   public:
     virtual ~Verifier() = default;
 
-    /// Judges one step of the exchange of connection `id`. Exactly one verdict is delivered for it by the receiver that
-    /// the implementation was made with, never inside this call, unless cancel(id) comes first. A step must not be given
-    /// before the one before it was answered.
+    /// Judges one step of the exchange of connection `id`. Exactly one verdict is delivered for it by the
+    /// receiver that the implementation was made with, never inside this call, unless cancel(id) comes first.
+    /// A step must not be given before the one before it was answered.
     virtual void step(ConnectionId id, Step step) = 0;
 
-    /// Forgets the exchange of `id`, running or not; no verdict for it is delivered afterwards. Harmless when there is none.
+    /// Forgets the exchange of `id`, running or not; no verdict for it is delivered afterwards. Harmless when
+    /// there is none.
     virtual void cancel(ConnectionId id) = 0;
 };
 
