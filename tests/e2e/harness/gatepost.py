@@ -49,7 +49,8 @@ def users_file(users):
 class Gatepost(Program):
     """Three listeners: `port` (STARTTLS), `tls_port` (implicit TLS) and `plain_port` (no TLS, 127.0.0.0/8 may send without AUTH).
 
-    `changes` are merged into the configuration. With ready=False it only waits until the ports answer.
+    `changes` are merged into the configuration; {"listeners": {name: {...}}} changes the listener of that name. With ready=False it
+    only waits until the ports answer.
     """
 
     def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None):
@@ -58,11 +59,14 @@ class Gatepost(Program):
         self.secrets = set(self.users.values())
         self.users_path = folder / "users"
         self.users_path.write_text(users_file(self.users))
-        self.config = merged(self.default_config(tls, upstream), changes or {})
+        changes = dict(changes or {})
+        listeners = changes.pop("listeners", {})
+        self.config = merged(self.default_config(tls, upstream), changes)
+        self.config["listeners"] = [merged(listener, listeners.get(listener["name"], {})) for listener in self.config["listeners"]]
         self.config_path = folder / "gatepost.yaml"
         self.config_path.write_text(json.dumps(self.config, indent=2, ensure_ascii=False))
         super().__init__(folder, "gatepost", [program(), "serve", "--config", self.config_path], env=environment)
-        up = wait_until(lambda: not self.alive() or (self.is_ready() if ready else all(map(answers, self.ports()))), 20)
+        up = wait_until(lambda: not self.alive() or (self.is_ready() if ready else all(map(answers, (self.port, self.tls_port, self.plain_port)))), 20)
         assert up and self.alive(), f"gatepost did not start:\n{self.log[-4000:]}"
 
     def default_config(self, tls, upstream):
@@ -80,9 +84,6 @@ class Gatepost(Program):
             "upstreams": [{"name": "default", "servers": servers, "reply_timeout": "10s", "connect_timeout": "3s", "health": {"interval": "1s", "timeout": "1s"}}],
             "admin": {"address": f"127.0.0.1:{self.admin_port}"},
         }  # fmt: skip
-
-    def ports(self):
-        return [int(listener["address"].rsplit(":", 1)[1]) for listener in self.config["listeners"]]
 
     def admin(self, path):
         """(status, body) of the admin HTTP."""
