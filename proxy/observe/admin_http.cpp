@@ -1,0 +1,229 @@
+#include "proxy/observe/admin_http.h"
+
+#include <cerrno>
+#include <cstring>
+#include <list>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <utility>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+
+#include "proxy/base/printable.h"
+
+namespace gatepost::observe {
+namespace {
+
+constexpr timeval kConnectionDeadline{10, 0};
+constexpr timeval kAcceptPause{1, 0};
+constexpr std::size_t kConnectionsAtMost = 64;
+constexpr ev_ssize_t kHeadersAtMost = 8192;
+constexpr ev_ssize_t kBodyAtMost = 1024;
+constexpr int kBacklog = 64;
+
+constexpr const char* kPlainText = "text/plain; charset=utf-8";
+constexpr const char* kExposition = "text/plain; version=0.0.4; charset=utf-8";
+
+struct Answer {
+    int code = 200;
+    const char* reason = "OK";
+    const char* content_type = kPlainText;
+    std::string body;
+};
+
+conf::AdminRoute route_of(evhttp_request* request) {
+    const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+    const char* path = uri == nullptr ? nullptr : evhttp_uri_get_path(uri);
+    for (const auto route :
+         {conf::AdminRoute::kMetrics, conf::AdminRoute::kLivez, conf::AdminRoute::kReadyz}) {
+        if (path != nullptr && path == to_string(route)) return route;
+    }
+    return conf::AdminRoute::kOther;
+}
+
+conf::CodeClass class_of(int code) {
+    if (code >= 500) return conf::CodeClass::k5xx;
+    return code >= 400 ? conf::CodeClass::k4xx : conf::CodeClass::k2xx;
+}
+
+struct FreeEvent {
+    void operator()(event* timer) const noexcept { event_free(timer); }
+};
+using Timer = std::unique_ptr<event, FreeEvent>;
+
+}  // namespace
+
+class AdminHttp::Server {
+  public:
+    Server(event_base* base, AdminSources sources, WorkerMetrics& counts)
+        : base_(base),
+          sources_(std::move(sources)),
+          counts_(counts),
+          accept_again_(event_new(base, -1, EV_PERSIST, on_accept_again, this)) {}
+
+    ~Server() {
+        if (http_ != nullptr) evhttp_free(http_);
+    }
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    [[nodiscard]] Result<std::uint16_t> listen(std::string_view address) {
+        sockaddr_storage where{};
+        int length = sizeof where;
+        const std::string text(address);
+        auto* socket_address = reinterpret_cast<sockaddr*>(&where);
+        if (evutil_parse_sockaddr_port(text.c_str(), socket_address, &length) != 0) {
+            return fail("'" + printable(address) + "' is no address: expected 127.0.0.1:9587 or [::1]:9587");
+        }
+        http_ = evhttp_new(base_);
+        if (http_ == nullptr) return fail("no memory for the admin HTTP server");
+        constexpr unsigned kFlags =
+            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_BIND_IPV6ONLY;
+        listener_ =
+            evconnlistener_new_bind(base_, nullptr, nullptr, kFlags, kBacklog, socket_address, length);
+        if (listener_ == nullptr) return fail("cannot listen on " + text + ": " + std::strerror(errno));
+        // Out of descriptors: the socket stays readable, so asking on would only burn the CPU until
+        // on_accept_again().
+        evconnlistener_set_error_cb(
+            listener_, [](evconnlistener* listener, void*) { evconnlistener_disable(listener); });
+        if (accept_again_ != nullptr) evtimer_add(accept_again_.get(), &kAcceptPause);
+        socklen_t size = sizeof where;
+        getsockname(evconnlistener_get_fd(listener_), socket_address, &size);
+        serve();
+        return ntohs(where.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&where)->sin6_port
+                                                 : reinterpret_cast<const sockaddr_in*>(&where)->sin_port);
+    }
+
+    std::uint16_t port = 0;
+
+  private:
+    /// One accepted connection. evhttp times out each read and write, but not a client that trickles: this
+    /// does.
+    struct Connection {
+        bufferevent* stream;  ///< one reference is ours
+        Timer deadline;
+        Server* server;
+        std::list<Connection>::iterator self;
+
+        ~Connection() { bufferevent_decref(stream); }
+
+        /// evhttp has taken its callbacks off when it is done with a stream.
+        [[nodiscard]] bool is_over() const {
+            bufferevent_event_cb on_event = nullptr;
+            bufferevent_getcb(stream, nullptr, nullptr, &on_event, nullptr);
+            return on_event == nullptr;
+        }
+    };
+
+    void serve() {
+        evhttp_set_gencb(
+            http_, [](evhttp_request* request, void* self) { static_cast<Server*>(self)->answer(request); },
+            this);
+        evhttp_set_bevcb(
+            http_, [](event_base*, void* self) { return static_cast<Server*>(self)->accepted(); }, this);
+        evhttp_set_allowed_methods(http_, 0xFFFF);  // those that are not served get our 405
+        evhttp_set_max_headers_size(http_, kHeadersAtMost);
+        evhttp_set_max_body_size(http_, kBodyAtMost);
+        evhttp_set_timeout(http_, static_cast<int>(kConnectionDeadline.tv_sec));
+        evhttp_bind_listener(http_, listener_);
+    }
+
+    bufferevent* accepted() {
+        connections_.remove_if([](const Connection& connection) { return connection.is_over(); });
+        bufferevent* stream = bufferevent_socket_new(base_, -1, 0);
+        if (stream == nullptr) return nullptr;  // evhttp tries again by itself
+        bufferevent_incref(stream);
+        const bool too_many = connections_.size() >= kConnectionsAtMost;
+        Connection& connection = connections_.emplace_back(stream, nullptr, this);
+        connection.self = std::prev(connections_.end());
+        connection.deadline.reset(evtimer_new(base_, on_deadline, &connection));
+        const timeval after = too_many ? timeval{} : kConnectionDeadline;
+        if (connection.deadline != nullptr) evtimer_add(connection.deadline.get(), &after);
+        return stream;
+    }
+
+    static void on_deadline(int, short, void* argument) {
+        auto* connection = static_cast<Connection*>(argument);
+        bufferevent_trigger_event(connection->stream, BEV_EVENT_TIMEOUT | BEV_EVENT_READING, 0);
+        connection->server->connections_.erase(connection->self);
+    }
+
+    static void on_accept_again(int, short, void* self) {
+        evconnlistener_enable(static_cast<Server*>(self)->listener_);
+    }
+
+    void answer(evhttp_request* request) {
+        const conf::AdminRoute route = route_of(request);
+        const evhttp_cmd_type method = evhttp_request_get_command(request);
+        Answer answer;
+        if (method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD) {
+            answer = answer_for(route);
+        } else {
+            answer = {405, "Method Not Allowed", kPlainText, "only GET and HEAD\n"};
+        }
+        counts_.admin_answered(route, class_of(answer.code));
+        send(request, answer);
+    }
+
+    [[nodiscard]] Answer answer_for(conf::AdminRoute route) const {
+        switch (route) {
+            case conf::AdminRoute::kMetrics: return {200, "OK", kExposition, sources_.metrics()};
+            case conf::AdminRoute::kLivez: return {200, "OK", kPlainText, "ok\n"};
+            case conf::AdminRoute::kReadyz: return readiness();
+            case conf::AdminRoute::kOther: break;
+        }
+        return {404, "Not Found", kPlainText, "try /metrics /livez /readyz\n"};
+    }
+
+    [[nodiscard]] Answer readiness() const {
+        const std::vector<std::string> reasons = sources_.unready_because();
+        if (reasons.empty()) return {200, "OK", kPlainText, "ok\n"};
+        Answer answer{503, "Service Unavailable", kPlainText, {}};
+        for (const std::string& reason : reasons) answer.body.append(reason).append("\n");
+        return answer;
+    }
+
+    static void send(evhttp_request* request, const Answer& answer) {
+        evkeyvalq* headers = evhttp_request_get_output_headers(request);
+        evhttp_add_header(headers, "Content-Type", answer.content_type);
+        evhttp_add_header(headers, "Content-Length", std::to_string(answer.body.size()).c_str());
+        evhttp_add_header(headers, "Cache-Control", "no-store");
+        evhttp_add_header(headers, "Connection", "close");
+        if (answer.code == 405) evhttp_add_header(headers, "Allow", "GET, HEAD");
+        if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
+            evbuffer_add(evhttp_request_get_output_buffer(request), answer.body.data(), answer.body.size());
+        }
+        evhttp_send_reply(request, answer.code, answer.reason, nullptr);
+    }
+
+    event_base* const base_;
+    const AdminSources sources_;
+    WorkerMetrics& counts_;
+    Timer accept_again_;
+    std::list<Connection> connections_;
+    evconnlistener* listener_ = nullptr;  // owned by http_
+    evhttp* http_ = nullptr;
+};
+
+AdminHttp::AdminHttp(std::unique_ptr<Server> server) : server_(std::move(server)) {}
+AdminHttp::~AdminHttp() = default;
+
+Result<std::unique_ptr<AdminHttp>> AdminHttp::listen(event_base* base, std::string_view address,
+                                                     AdminSources sources, WorkerMetrics& counts) {
+    auto server = std::make_unique<Server>(base, std::move(sources), counts);
+    const auto port = server->listen(address);
+    if (!port) return std::unexpected(port.error());
+    server->port = *port;
+    return std::unique_ptr<AdminHttp>(new AdminHttp(std::move(server)));
+}
+
+std::uint16_t AdminHttp::port() const noexcept {
+    return server_->port;
+}
+
+}  // namespace gatepost::observe
