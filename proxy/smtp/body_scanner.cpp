@@ -95,8 +95,14 @@ BodyScanner::Result BodyScanner::scan_refused(ByteView bytes) {
     return {bytes.size(), Verdict::kGoOn};
 }
 
-BodyScanner::Result ChunkScanner::scan(ByteView bytes) {
+BodyScanner::Result ChunkScanner::scan(ByteView bytes, bool chunk_ends) {
+    using Verdict = BodyScanner::Verdict;
     std::size_t i = 0;
+    if (after_cr_ && !bytes.empty()) {
+        if (bytes.front() != '\n') return {0, Verdict::kBareNewline};
+        after_cr_ = false;
+        i = 1;
+    }
     std::size_t next_look = 0;
     while (i < bytes.size()) {
         if (i >= next_look && bytes[i] != '\n') {
@@ -108,15 +114,18 @@ BodyScanner::Result ChunkScanner::scan(ByteView bytes) {
             }
         }
         const char c = bytes[i];
-        if (c == '\n') return {i, BodyScanner::Verdict::kBareNewline};
+        if (c == '\n') return {i, Verdict::kBareNewline};
         if (c == '\r') {
-            if (i + 1 == bytes.size()) return {i, BodyScanner::Verdict::kGoOn};
-            if (bytes[i + 1] != '\n') return {i, BodyScanner::Verdict::kBareNewline};
+            if (i + 1 == bytes.size()) {
+                after_cr_ = chunk_ends;
+                return {chunk_ends ? i + 1 : i, Verdict::kGoOn};
+            }
+            if (bytes[i + 1] != '\n') return {i, Verdict::kBareNewline};
             ++i;
         }
         ++i;
     }
-    return {i, BodyScanner::Verdict::kGoOn};
+    return {i, Verdict::kGoOn};
 }
 
 }  // namespace gatepost::smtp

@@ -36,11 +36,16 @@ class BodyScanner {
     int refused_matched_ = -1;  ///< octets of CRLF.CRLF matched by scan_refused(); -1 = not begun
 };
 
-/// Message data of BDAT chunks (RFC 3030): its end is counted, not marked, so a dot means nothing.
+/// Message data of BDAT chunks (RFC 3030): its end is counted, not marked, so a dot means nothing. A chunk
+/// may end between the CR and the LF of a line end; the last one may not.
 class ChunkScanner {
   public:
-    /// As BodyScanner::scan(); never kEnd. A CR at the end of `bytes` is left for the next call.
-    [[nodiscard]] BodyScanner::Result scan(ByteView bytes);
+    /// As BodyScanner::scan(); never kEnd. A CR at the end of `bytes` is safe where `chunk_ends` there and
+    /// another follows.
+    [[nodiscard]] BodyScanner::Result scan(ByteView bytes, bool chunk_ends);
+
+  private:
+    bool after_cr_ = false;  ///< the chunk before ended with a CR
 };
 
 }  // namespace gatepost::smtp

@@ -78,10 +78,9 @@ UpstreamLeg::Event UpstreamLeg::take_hello(std::string& out) {
 }
 
 UpstreamLeg::Event UpstreamLeg::take_answer() {
-    if (count_ == 0) return Event::kNonsense;
-    answered_ = queue_[head_];
-    head_ = static_cast<std::uint8_t>((head_ + 1) % kMaxAwaited);
-    --count_;
+    const std::optional<Awaited> first = give_up_next();
+    if (!first) return Event::kNonsense;
+    answered_ = *first;
     const int code = reply().code;
     const bool possible =
         answered_ == Awaited::kData ? code == 354 || code >= 400 : code < 300 || code >= 400;
@@ -91,6 +90,14 @@ UpstreamLeg::Event UpstreamLeg::take_answer() {
 bool UpstreamLeg::can_send() const noexcept {
     if (state_ != State::kReady || count_ == kMaxAwaited) return false;
     return capabilities_.pipelining || count_ == 0;
+}
+
+std::optional<Awaited> UpstreamLeg::give_up_next() {
+    if (count_ == 0) return std::nullopt;
+    const Awaited first = queue_[head_];
+    head_ = static_cast<std::uint8_t>((head_ + 1) % kMaxAwaited);
+    --count_;
+    return first;
 }
 
 void UpstreamLeg::await(Awaited awaited) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,10 @@ class UpstreamLeg {
 
     /// Says that a command was sent and its reply is awaited. Requires room in the queue.
     void await(Awaited awaited);
+
+    /// Takes the front of the queue, for a leg that failed: nobody will answer it. Nothing when the queue is
+    /// empty.
+    [[nodiscard]] std::optional<Awaited> give_up_next();
 
   private:
     Event take_reply(std::string& out);
