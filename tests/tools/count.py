@@ -1,5 +1,6 @@
 """Totals, and how to read them from what GoogleTest, ctest and pytest write."""
 import json
+import re
 import xml.etree.ElementTree as xml
 
 
@@ -15,6 +16,15 @@ class Totals:
 
     def copy(self):
         return Totals(self.passed, self.failed, self.skipped)
+
+    @staticmethod
+    def from_line(line):
+        """The totals of a last line of tests/run, or None."""
+        found = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped\n?", line)
+        return Totals(*map(int, found.groups())) if found else None
+
+    def add(self, other):
+        self.passed, self.failed, self.skipped = self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
 
     def add_ctest(self, results):
         """`results` holds ctest.xml and, for each program that is a GoogleTest one, <program>.json with its cases."""
