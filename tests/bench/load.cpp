@@ -22,6 +22,7 @@ constexpr Seconds kStep{0.01};        // how often a run by number of operations
 constexpr Seconds kIdleSettle{1.5};   // from the last AUTH to the look at the memory
 constexpr unsigned kOpenAtOnce = 64;  // idle sessions that are being opened at a time
 constexpr Seconds kPatience{60};
+constexpr double kGib = 1024.0 * 1024 * 1024;
 
 struct Sample {
     LoadClock::time_point at = LoadClock::now();
@@ -53,12 +54,29 @@ double percentile(std::vector<float>& values, double share) {
     return static_cast<double>(values[static_cast<std::size_t>(nth)]);
 }
 
-std::string json_text(const std::string& text) {
-    std::string result;
-    for (const char c : text)
-        result += c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32 ? '\'' : c;
-    return result;
-}
+/// One JSON object on one line, field by field.
+class JsonLine {
+  public:
+    void add(const char* name, double value, int digits) {
+        char number[64];
+        std::snprintf(number, sizeof number, "%.*f", digits, value);
+        field(name) += number;
+    }
+    void add(const char* name, const std::string& value) {
+        std::string& text = field(name) += '"';
+        for (const char c : value)
+            text += c == '"' || c == '\\' || static_cast<unsigned char>(c) < 32 ? '\'' : c;
+        text += '"';
+    }
+    void print() const { std::printf("{%s}\n", text_.c_str()); }
+
+  private:
+    std::string& field(const char* name) {
+        if (!text_.empty()) text_ += ',';
+        return text_ += '"' + std::string(name) + "\":";
+    }
+    std::string text_;
+};
 
 struct Memory {
     std::uint64_t before = 0;
@@ -73,21 +91,32 @@ void print(const LoadOptions& options, LoadResults& results, const Sample& from,
         std::chrono::duration<double, std::micro>(to.server_cpu - from.server_cpu).count();
     const double own_us = std::chrono::duration<double, std::micro>(to.own_cpu - from.own_cpu).count();
     const double each = std::max(operations, 1.0);
-    const double gib = operations * static_cast<double>(options.size) / (1024.0 * 1024 * 1024);
     std::vector<float>& latencies =
         options.messages_per_session > 1 ? results.message_milliseconds : results.session_milliseconds;
-    const double growth = static_cast<double>(memory.after) - static_cast<double>(memory.before);
-    std::printf(
-        "{\"ops\":%.0f,\"errors\":%llu,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
-        "\"cpu_us_per_op\":%.3f,\"cpu_ms_per_gib\":%.3f,\"cpu_busy\":%.3f,\"load_cpu_us_per_op\":%.3f,\"mb_"
-        "per_second\":%.1f,"
-        "\"pss_bytes\":%llu,\"pss_bytes_per_session\":%.0f,\"tls\":\"%s\",\"first_error\":\"%s\"}\n",
-        operations, static_cast<unsigned long long>(results.errors), seconds, operations / seconds,
-        percentile(latencies, 0.5), percentile(latencies, 0.99), server_us / each,
-        options.idle > 0 || gib <= 0 ? 0 : server_us / 1000 / gib, server_us / 1e6 / seconds, own_us / each,
-        options.idle > 0 ? 0 : operations * static_cast<double>(options.size) / 1e6 / seconds,
-        static_cast<unsigned long long>(memory.after), options.idle > 0 ? growth / each : 0,
-        results.tls.c_str(), json_text(results.first_error).c_str());
+    const auto size = static_cast<double>(options.size);
+    JsonLine line;
+    line.add("ops", operations, 0);
+    line.add("errors", static_cast<double>(results.errors), 0);
+    line.add("seconds", seconds, 3);
+    line.add("rate", operations / seconds, 1);
+    line.add("p50_ms", percentile(latencies, 0.5), 3);
+    line.add("p99_ms", percentile(latencies, 0.99), 3);
+    line.add("cpu_us_per_op", server_us / each, 3);
+    line.add("cpu_busy", server_us / 1e6 / seconds, 3);
+    line.add("load_cpu_us_per_op", own_us / each, 3);
+    if (options.idle == 0) {
+        line.add("cpu_ms_per_gib", server_us / 1000 / std::max(operations * size, 1.0) * kGib, 3);
+        line.add("mb_per_second", operations * size / 1e6 / seconds, 1);
+    }
+    line.add("pss_bytes", static_cast<double>(memory.after), 0);
+    if (options.idle > 0) {
+        const double growth = static_cast<double>(memory.after) - static_cast<double>(memory.before);
+        line.add("pss_bytes_per_session", growth / each, 0);
+    }
+    line.add("all_sessions", static_cast<double>(results.sessions), 0);
+    line.add("tls", results.tls);
+    line.add("first_error", results.first_error);
+    line.print();
 }
 
 ScriptText make_text(const LoadOptions& options) {
@@ -114,6 +143,11 @@ int run_load(const LoadOptions& options) {
             client.run_for(kStep);
     }
     const Sample to = sample(options, results);
+    results.measuring = false;
+    if (options.operations != 0) {  // who counts system calls wants whole sessions
+        client.stop_starting();
+        client.run_for(kPatience);
+    }
     const std::uint64_t pss = options.pid != 0 ? pss_of_tree(options.pid) : 0;
     print(options, results, from, to, {.before = 0, .after = pss});
     return results.errors == 0 && to.operations > from.operations ? 0 : 1;

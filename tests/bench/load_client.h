@@ -44,6 +44,8 @@ class LoadClient {
     void start(unsigned count, bool again);
     /// Runs the sessions for at most `limit`, or until nothing is open.
     void run_for(std::chrono::duration<double> limit);
+    /// No session follows on one that ends; those that run go on.
+    void stop_starting() { again_ = false; }
     /// Sends QUIT in each held session.
     void leave_held();
 

@@ -149,6 +149,12 @@ class Proxy:
             server.stop()
         self.servers = []
 
+    def children(self):
+        """The processes below the one that was started (nginx's worker)."""
+        path = f"/proc/{self.pid}/task/{self.pid}/children"
+        with open(path, encoding="ascii") as file:
+            return [int(pid) for pid in file.read().split()]
+
     def restart(self):
         self.stop()
         self.start()

@@ -80,6 +80,17 @@ def markdown(rows, about):
     return "\n".join(["Measured on: " + "; ".join(about) + ".", ""] + lines) + "\n"
 
 
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+
+def write_markdown(path, tables):
+    """Into `path`: between the two marks when it has them, else as the whole file."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    if BEGIN in old and END in old:
+        tables = old[:old.index(BEGIN)] + BEGIN + "\n" + tables + old[old.index(END):]
+    path.write_text(tables, encoding="utf-8")
+
+
 def text(rows):
     table = [[c for i, c in enumerate(cells) if i not in (1,)] for cells in [HEAD] + [row.cells() for row in rows]]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
