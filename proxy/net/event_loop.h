@@ -64,8 +64,7 @@ class EventLoop final : public Executor {
 
     [[nodiscard]] event_base* base() noexcept { return base_.get(); }
 
-    /// Runs the callback of `watched` with EV_TIMEOUT in the next turn, which then does not wait. At most
-    /// once per event until it ran; see forget_soon(). Own thread.
+    /// Runs the callback of `watched` with EV_TIMEOUT in the next turn, which then does not wait. Own thread.
     void run_soon(event* watched);
 
     /// Must be called before an event that is queued by run_soon() is freed.

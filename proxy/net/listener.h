@@ -1,4 +1,4 @@
-// Listening sockets: opens them, and accepts from them within a bound per turn. Decides nothing about who may
+// Listening sockets: opens them, and accepts from them, one connection a turn. Decides nothing about who may
 // come in. The acceptor lives on the thread of its loop.
 #pragma once
 
@@ -27,10 +27,10 @@ class Acceptor {
   public:
     using Handler = std::move_only_function<void(UniqueFd socket, const SocketAddress& peer)>;
 
-    static constexpr int kPerTurn = 64;
     static constexpr std::chrono::milliseconds kRest{100};
 
-    /// Begins at once. Takes over the listening socket. `handler` gets non-blocking, close-on-exec sockets.
+    /// Begins at once. Takes over the listening socket. `handler` gets non-blocking, close-on-exec sockets
+    /// with TCP_NODELAY.
     Acceptor(EventLoop& loop, UniqueFd listening, Handler handler);
     Acceptor(const Acceptor&) = delete;
     Acceptor& operator=(const Acceptor&) = delete;
@@ -43,7 +43,7 @@ class Acceptor {
     [[nodiscard]] int fd() const noexcept { return listening_.get(); }
 
   private:
-    void accept_some();
+    void accept_one();
 
     UniqueFd listening_;
     Handler handler_;

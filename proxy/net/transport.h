@@ -153,23 +153,22 @@ class Transport final {
     [[nodiscard]] std::size_t read_plain(std::span<char> space);
     [[nodiscard]] std::size_t read_tls(std::span<char> space);
     void show(ByteView octets, bool from_store);
-    void keep(ByteView octets, std::size_t consumed, bool from_store);
-    void feed_received_to_tls();
+    void settle_received();
 
     [[nodiscard]] bool may_read() const noexcept;
-    [[nodiscard]] bool has_something_to_show() const noexcept;
+    [[nodiscard]] bool may_show() const noexcept;
+    [[nodiscard]] bool is_tls_holding() const noexcept;
     void wake_if_needed();
     void arm_reading();
     void disarm_reading();
 
     [[nodiscard]] bool can_send() const noexcept;
     void flush_output();
+    void encrypt_collected();
     void encrypt(ByteView octets);
     void send_large(ByteView octets);
     void send_buffer(OutBuffer& buffer);
     void arm_writing();
-    void note_output();
-    void drained();
 
     [[nodiscard]] CloseCause cause_of(int error) const noexcept;
     void fail_later(CloseCause cause);
@@ -192,15 +191,18 @@ class Transport final {
 
     TlsState tls_state_ = TlsState::kNone;
     TlsStart tls_start_ = TlsStart::kFresh;
-    bool tls_is_new_ = false;  ///< begun, and the received octets not yet dealt with
+    bool tls_is_new_ = false;  ///< begun inside on_bytes()
     bool is_started_ = false;
     bool is_read_armed_ = false;
     bool is_write_armed_ = false;
     bool is_paused_ = false;
     bool is_congested_ = false;
-    bool is_showing_ = false;
+    bool is_in_turn_ = false;
+    bool is_queued_ = false;   ///< by run_soon()
+    bool is_showing_ = false;  ///< inside on_bytes()
     bool show_again_ = false;
     bool tell_drained_ = false;
+    bool is_holding_ticket_ = false;
     bool has_talked_ = false;       ///< an octet went either way, so the connect has succeeded
     bool more_is_waiting_ = false;  ///< the last read took all that it had room for
 };

@@ -1,0 +1,144 @@
+#include "proxy/net/tls_stream.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <sys/socket.h>
+#include <utility>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+namespace gatepost::net {
+
+struct TlsStream::Bio {
+    static TlsStream& stream_of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
+
+    static int write(BIO* bio, const char* octets, std::size_t size, std::size_t* written) {
+        BIO_clear_retry_flags(bio);
+        stream_of(bio).wire_.append({octets, size});
+        *written = size;
+        return 1;
+    }
+
+    static int read(BIO* bio, char* space, std::size_t size, std::size_t* got) {
+        TlsStream& stream = stream_of(bio);
+        BIO_clear_retry_flags(bio);
+        *got = 0;
+        if (!stream.received_.empty()) {
+            *got = std::min(size, stream.received_.size());
+            std::memcpy(space, stream.received_.data(), *got);
+            stream.received_.erase(0, *got);
+            if (stream.received_.empty()) std::string().swap(stream.received_);
+            return 1;
+        }
+        ssize_t count = -1;
+        do {
+            count = ::recv(stream.socket_, space, size, 0);
+        } while (count < 0 && errno == EINTR);
+        if (count > 0) {
+            *got = static_cast<std::size_t>(count);
+            return 1;
+        }
+        if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            BIO_set_retry_read(bio);
+        } else {
+            stream.has_ended_ = true;
+            stream.socket_error_ = count < 0 ? errno : 0;
+        }
+        return 0;
+    }
+
+    static long control(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
+        if (command == BIO_CTRL_FLUSH) return 1;
+        if (command == BIO_CTRL_EOF) return stream_of(bio).has_ended_ ? 1 : 0;
+        return 0;
+    }
+
+    static const BIO_METHOD* method() {
+        static const BIO_METHOD* const made = [] {
+            BIO_METHOD* table = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gatepost");
+            if (table == nullptr) return table;
+            BIO_meth_set_write_ex(table, write);
+            BIO_meth_set_read_ex(table, read);
+            BIO_meth_set_ctrl(table, control);
+            return table;
+        }();
+        return made;
+    }
+};
+
+void TlsStream::FreeSsl::operator()(ssl_st* session) const noexcept {
+    SSL_free(session);
+}
+
+std::unique_ptr<TlsStream> TlsStream::make(ssl_ctx_st* context, Role role, int socket) {
+    std::unique_ptr<TlsStream> made(new TlsStream(socket));
+    const BIO_METHOD* method = Bio::method();
+    made->ssl_.reset(SSL_new(context));
+    BIO* bio = method == nullptr ? nullptr : BIO_new(method);
+    if (!made->ssl_ || bio == nullptr) {
+        BIO_free(bio);
+        ERR_clear_error();
+        return nullptr;
+    }
+    BIO_set_data(bio, made.get());
+    BIO_set_init(bio, 1);
+    SSL_set_bio(made->ssl_.get(), bio, bio);
+    if (role == Role::kServer) {
+        SSL_set_accept_state(made->ssl_.get());
+    } else {
+        SSL_set_connect_state(made->ssl_.get());
+    }
+    return made;
+}
+
+TlsStream::~TlsStream() = default;
+
+TlsStream::Outcome TlsStream::handshake() {
+    ERR_clear_error();
+    return judge(SSL_do_handshake(ssl_.get()));
+}
+
+TlsStream::Read TlsStream::read(std::span<char> space) {
+    ERR_clear_error();
+    std::size_t got = 0;
+    const int result = SSL_read_ex(ssl_.get(), space.data(), space.size(), &got);
+    return {.outcome = judge(result), .octets = got};
+}
+
+TlsStream::Outcome TlsStream::write(ByteView octets) {
+    if (octets.empty()) return Outcome::kDone;
+    ERR_clear_error();
+    std::size_t written = 0;
+    return judge(SSL_write_ex(ssl_.get(), octets.data(), octets.size(), &written));
+}
+
+void TlsStream::close_notify() {
+    if (has_failed_ || SSL_in_init(ssl_.get()) != 0) return;
+    ERR_clear_error();
+    // Less than zero or zero: the peer's close_notify is not awaited.
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+}
+
+bool TlsStream::is_holding() const noexcept {
+    return SSL_has_pending(ssl_.get()) != 0 || !received_.empty();
+}
+
+TlsStream::Outcome TlsStream::judge(int result) {
+    if (result > 0) return Outcome::kDone;
+    const int error = SSL_get_error(ssl_.get(), result);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return Outcome::kWantsMore;
+    if (error == SSL_ERROR_ZERO_RETURN) return Outcome::kEof;
+    has_failed_ = true;
+    const char* reason = ERR_reason_error_string(ERR_peek_error());
+    ERR_clear_error();
+    if (has_ended_) return Outcome::kDropped;
+    failure_ = reason == nullptr ? std::string_view("unknown TLS error") : std::string_view(reason);
+    return Outcome::kFailed;
+}
+
+}  // namespace gatepost::net
