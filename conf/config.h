@@ -322,6 +322,10 @@ struct Config {
     /// was written when it was not itself, at last of the file's first line.
     [[nodiscard]] std::string where(std::string_view path) const;
 
+    /// The setting of `path`, or of the nearest enclosing key, that was written in the file; null when none
+    /// was.
+    [[nodiscard]] const Setting* nearest_written(std::string_view path) const;
+
     [[nodiscard]] bool is_written(std::string_view path) const {
         const auto found = settings.find(path);
         return found != settings.end() && found->second.line != 0;

@@ -1,0 +1,268 @@
+// One function for each group of keys that can contradict each other.
+#include "conf/contradictions.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "conf/canonical.h"
+#include "conf/units.h"
+
+namespace gatepost::conf {
+namespace {
+
+class Contradictions {
+  public:
+    Contradictions(Config& config, const std::set<std::string, std::less<>>& bad,
+                   std::vector<Problem>& problems)
+        : config_(config), bad_(bad), problems_(problems) {}
+
+    void look() {
+        for (std::size_t i = 0; i < config_.listeners.size(); ++i)
+            look_at_listener(item("listeners", i), config_.listeners[i]);
+        look_at_addresses();
+        look_at_names();
+        look_at_certificates();
+        look_at_auth();
+        look_at_secrets();
+        look_at_upstreams();
+        look_at_routes_and_limits();
+        look_at_limit_store();
+    }
+
+  private:
+    static std::string item(const std::string& path, std::size_t index) {
+        return path + "[" + std::to_string(index) + "]";
+    }
+
+    // True when `path`, something around it or something in it was wrong already.
+    [[nodiscard]] bool is_bad(std::string_view path) const {
+        return std::ranges::any_of(bad_, [path](const std::string& bad) {
+            const std::string_view shorter = bad.size() < path.size() ? std::string_view(bad) : path;
+            const std::string_view longer = bad.size() < path.size() ? path : std::string_view(bad);
+            if (!longer.starts_with(shorter)) return false;
+            return longer.size() == shorter.size() || longer[shorter.size()] == '.' ||
+                   longer[shorter.size()] == '[';
+        });
+    }
+
+    void complain(const std::string& path, const std::string& message) {
+        const Setting* const setting = config_.nearest_written(path);
+        const std::size_t line = setting == nullptr ? 1 : setting->line;
+        const std::size_t column = setting == nullptr ? 1 : setting->column;
+        problems_.push_back({config_.file, line, column, path + ": " + message});
+    }
+
+    void look_at_listener(const std::string& path, Listener& listener) {
+        if (listener.tls == ListenerTls::None && !is_bad(path + ".tls")) {
+            if (listener.require_tls && config_.is_written(path + ".require_tls")) {
+                complain(path + ".require_tls",
+                         "true contradicts tls: none; no client could ever do anything");
+            }
+            listener.require_tls = false;
+            if (const auto setting = config_.settings.find(path + ".require_tls");
+                setting != config_.settings.end()) {
+                setting->second.text = "false";
+            }
+        }
+        if (!listener.require_auth && listener.trusted_networks.empty() &&
+            !is_bad(path + ".trusted_networks")) {
+            complain(path + ".require_auth",
+                     "false without trusted_networks would be an open relay; name the networks that may send "
+                     "without AUTH");
+        }
+        for (std::size_t i = 0; i < listener.trusted_networks.size(); ++i) {
+            const Network& network = listener.trusted_networks[i];
+            if (network.prefix == 0 || network.text.ends_with("/0")) {
+                complain(item(path + ".trusted_networks", i),
+                         network.text + " is everybody: that would be an open relay");
+            }
+        }
+    }
+
+    // Two listening sockets of the same family on one port: the same address, or one of them on all
+    // addresses.
+    static bool collide(const Endpoint& one, const Endpoint& other) {
+        const auto is_wildcard = [](const Endpoint& endpoint) {
+            return endpoint.host == "0.0.0.0" || endpoint.text.starts_with("[::]:");
+        };
+        const bool same_family = one.text.starts_with('[') == other.text.starts_with('[');
+        return one.port == other.port && same_family &&
+               (one.text == other.text || is_wildcard(one) || is_wildcard(other));
+    }
+
+    void look_at_addresses() {
+        for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+            const Endpoint& address = config_.listeners[i].address;
+            if (address.text.empty()) continue;
+            for (std::size_t j = 0; j < i; ++j) {
+                if (!collide(address, config_.listeners[j].address)) continue;
+                complain(item("listeners", i) + ".address", address.text + " is taken by " +
+                                                                item("listeners", j) + " (" +
+                                                                config_.listeners[j].address.text + ")");
+                break;
+            }
+            if (config_.admin.address && collide(address, *config_.admin.address) &&
+                !is_bad("admin.address")) {
+                complain(
+                    config_.is_written("admin.address") ? "admin.address" : item("listeners", i) + ".address",
+                    "admin.address " + config_.admin.address->text + " and " + item("listeners", i) +
+                        ".address " + address.text + " are the same port");
+            }
+        }
+    }
+
+    template <typename T>
+    void look_at_names_of(const std::string& list, const std::vector<T>& items) {
+        std::map<std::string_view, std::size_t> seen;
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            if (items[i].name.empty()) continue;
+            const auto [first, is_new] = seen.emplace(items[i].name, i);
+            if (!is_new) {
+                complain(item(list, i) + ".name", "\"" + items[i].name + "\" is the name of " +
+                                                      item(list, first->second) + " already");
+            }
+        }
+    }
+
+    void look_at_names() {
+        look_at_names_of("listeners", config_.listeners);
+        look_at_names_of("upstreams", config_.upstreams);
+        look_at_names_of("limits", config_.limits);
+    }
+
+    void look_at_certificates() {
+        if (!config_.tls.certificates.empty() || is_bad("tls.certificates")) return;
+        for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+            const std::string path = item("listeners", i) + ".tls";
+            if (config_.listeners[i].tls == ListenerTls::None || is_bad(path)) continue;
+            complain("tls.certificates", "missing; " + item("listeners", i) + " has TLS and needs one");
+            return;
+        }
+    }
+
+    void look_at_auth() {
+        Auth& auth = config_.auth;
+        const bool is_required = std::ranges::any_of(config_.listeners, &Listener::require_auth);
+        // Nobody logs in and nothing is said about it: then the default [local] names nothing.
+        if (!is_required && config_.backends.empty() && !config_.is_written("auth.backends")) {
+            auth.backends.clear();
+            config_.settings.erase("auth.backends[0]");
+        }
+        if (is_bad("auth.backends") || is_bad("backends")) {
+            if (auth.backends.empty()) return;
+        }
+        if (is_required && auth.backends.empty()) {
+            complain("auth.backends", "[] contradicts require_auth: nobody could ever log in");
+        }
+        if (is_required && auth.mechanisms_built.empty() && !is_bad("auth.mechanisms")) {
+            complain("auth.mechanisms", "[] contradicts require_auth: nobody could ever log in");
+        }
+        for (std::size_t i = 0; i < auth.backends.size(); ++i)
+            look_at_backend(item("auth.backends", i), auth.backends[i], i);
+    }
+
+    void look_at_backend(const std::string& path, const std::string& name, std::size_t index) {
+        if (is_bad(path) || is_bad("backends." + name)) return;
+        const auto found = config_.backends.find(name);
+        if (found == config_.backends.end()) {
+            complain(path, "\"" + name + "\" is not a name under `backends`" + meant_backend(name));
+            return;
+        }
+        const auto* const sasl = std::get_if<SaslBackend>(&found->second);
+        const bool is_last = index + 1 == config_.auth.backends.size();
+        if (sasl != nullptr && sasl->method == SaslMethod::Saslauthd && !is_last) {
+            complain(path,
+                     "\"" + name +
+                         "\" must be the last: saslauthd cannot tell an unknown user from a wrong password");
+        }
+        if (!std::holds_alternative<FileBackend>(found->second)) {
+            complain(path, "\"" + name + "\" is of type " + (sasl != nullptr ? "sasl" : "redis") +
+                               ": not available yet");
+        }
+    }
+
+    [[nodiscard]] std::string meant_backend(const std::string& name) const {
+        std::vector<std::string_view> names;
+        for (const auto& [known, backend] : config_.backends) names.push_back(known);
+        const auto meant = nearest(name, names);
+        return meant ? "; did you mean `" + std::string(*meant) + "`?" : "";
+    }
+
+    void look_at_secrets() {
+        for (const auto& [name, backend] : config_.backends) look_at_password("backends." + name);
+        for (std::size_t i = 0; i < config_.upstreams.size(); ++i) look_at_password(item("upstreams", i));
+    }
+
+    void look_at_password(const std::string& path) {
+        const auto is_given = [this](const std::string& key) {
+            const auto found = config_.settings.find(key);
+            return found != config_.settings.end() && !found->second.text.empty();
+        };
+        if (is_given(path + ".password") && is_given(path + ".password_file")) {
+            complain(path + ".password_file", "contradicts password; write one of the two");
+        }
+    }
+
+    void look_at_upstreams() {
+        for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
+            const std::string path = item("upstreams", i);
+            const Upstream& upstream = config_.upstreams[i];
+            if (i > 0 && config_.routes.empty() && !is_bad("routes")) {
+                complain(path, "a second upstream needs routes, and they are not available yet");
+            }
+            if (upstream.tls_client.certificate.empty() != upstream.tls_client.key.empty()) {
+                complain(path + ".tls_client", "certificate and key belong together");
+            }
+            if (upstream.pool.min_idle > upstream.pool.max_idle)
+                complain(path + ".pool.min_idle", "more than max_idle");
+            if (upstream.pool.max_idle > upstream.pool.max_connections) {
+                complain(path + ".pool.max_idle", "more than max_connections");
+            }
+        }
+    }
+
+    template <typename T>
+    void must_name(const std::string& path, const std::string& name, const std::string& list,
+                   const std::vector<T>& items) {
+        if (name.empty() || is_bad(path) || is_bad(list)) return;
+        if (std::ranges::find(items, name, &T::name) != items.end()) return;
+        complain(path, "\"" + name + "\" is not a name under `" + list + "`");
+    }
+
+    void look_at_routes_and_limits() {
+        for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+            const Route& route = config_.routes[i];
+            const std::string path = item("routes", i);
+            must_name(path + ".upstream", route.upstream, "upstreams", config_.upstreams);
+            must_name(path + ".listener", route.listener, "listeners", config_.listeners);
+        }
+        for (std::size_t i = 0; i < config_.limits.size(); ++i) {
+            must_name(item("limits", i) + ".when.listener", config_.limits[i].when.listener, "listeners",
+                      config_.listeners);
+        }
+    }
+
+    void look_at_limit_store() {
+        const bool is_redis = config_.limit_store.type == LimitStoreType::Redis;
+        if (is_redis && config_.limit_store.url.empty() && !is_bad("limit_store.url")) {
+            complain("limit_store.url", "missing; type: redis needs it");
+        }
+        if (!is_redis && !config_.limit_store.url.empty() && !is_bad("limit_store.type")) {
+            complain("limit_store.url", "contradicts type: memory");
+        }
+    }
+
+    Config& config_;
+    const std::set<std::string, std::less<>>& bad_;
+    std::vector<Problem>& problems_;
+};
+
+}  // namespace
+
+void check_contradictions(Config& config, const std::set<std::string, std::less<>>& bad,
+                          std::vector<Problem>& problems) {
+    Contradictions(config, bad, problems).look();
+}
+
+}  // namespace gatepost::conf

@@ -1,0 +1,42 @@
+// The steps in their order: file, YAML, values, Config, contradictions.
+#include "conf/loader.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "conf/binder.h"
+#include "conf/contradictions.h"
+#include "conf/files.h"
+#include "conf/reader.h"
+#include "conf/yaml_tree.h"
+
+namespace gatepost::conf {
+namespace {
+
+constexpr std::size_t kLargestFile = 1UL << 20;
+
+}  // namespace
+
+Loaded load(const std::string& path, const Environment& environment, Files files) {
+    const auto text = read_file(path, kLargestFile);
+    if (!text) return std::unexpected(std::vector{Problem{path, 1, 1, text.error().message}});
+    return load_text(*text, path, environment, files);
+}
+
+Loaded load_text(const std::string& text, const std::string& file, const Environment& environment,
+                 Files files) {
+    std::vector<Problem> problems;
+    bool is_yaml = true;
+    const Node root = read_yaml(text, file, problems, is_yaml);
+    if (!is_yaml) return std::unexpected(std::move(problems));
+    Values values = read_values(root, file, environment, files, problems);
+    auto config = std::make_shared<Config>(bind(values, file));
+    check_contradictions(*config, values.bad, problems);
+    if (problems.empty()) return config;
+    std::ranges::stable_sort(problems, {},
+                             [](const Problem& problem) { return std::tuple(problem.line, problem.column); });
+    return std::unexpected(std::move(problems));
+}
+
+}  // namespace gatepost::conf
