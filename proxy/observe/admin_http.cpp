@@ -1,9 +1,12 @@
 #include "proxy/observe/admin_http.h"
 
+#include <arpa/inet.h>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <list>
 #include <netinet/in.h>
+#include <optional>
 #include <sys/socket.h>
 #include <utility>
 
@@ -28,6 +31,45 @@ constexpr int kBacklog = 64;
 
 constexpr const char* kPlainText = "text/plain; charset=utf-8";
 constexpr const char* kExposition = "text/plain; version=0.0.4; charset=utf-8";
+
+struct Address {
+    sockaddr_storage storage{};
+    socklen_t length = 0;
+
+    [[nodiscard]] std::uint16_t port() const {
+        return ntohs(storage.ss_family == AF_INET6
+                         ? reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port
+                         : reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
+    }
+};
+
+/// "192.0.2.1:80" or "[2001:db8::1]:80". evutil_parse_sockaddr_port() refuses port 0 and accepts no port at
+/// all.
+std::optional<Address> parse(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) return {};
+    std::string host(text.substr(0, colon));
+    const std::string_view digits = text.substr(colon + 1);
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (error != std::errc{} || end != digits.data() + digits.size()) return {};
+    Address address;
+    if (host.starts_with('[') && host.ends_with(']')) {
+        auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        address.length = sizeof *v6;
+        host = host.substr(1, host.size() - 2);
+        if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) return address;
+    } else {
+        auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        address.length = sizeof *v4;
+        if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) return address;
+    }
+    return {};
+}
 
 struct Answer {
     int code = 200;
@@ -73,30 +115,28 @@ class AdminHttp::Server {
     Server& operator=(const Server&) = delete;
 
     [[nodiscard]] Result<std::uint16_t> listen(std::string_view address) {
-        sockaddr_storage where{};
-        int length = sizeof where;
-        const std::string text(address);
-        auto* socket_address = reinterpret_cast<sockaddr*>(&where);
-        if (evutil_parse_sockaddr_port(text.c_str(), socket_address, &length) != 0) {
+        const std::optional<Address> parsed = parse(address);
+        if (!parsed) {
             return fail("'" + printable(address) + "' is no address: expected 127.0.0.1:9587 or [::1]:9587");
         }
+        Address where = *parsed;
+        auto* socket_address = reinterpret_cast<sockaddr*>(&where.storage);
         http_ = evhttp_new(base_);
         if (http_ == nullptr) return fail("no memory for the admin HTTP server");
-        constexpr unsigned kFlags =
-            LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE | LEV_OPT_BIND_IPV6ONLY;
-        listener_ =
-            evconnlistener_new_bind(base_, nullptr, nullptr, kFlags, kBacklog, socket_address, length);
-        if (listener_ == nullptr) return fail("cannot listen on " + text + ": " + std::strerror(errno));
+        unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
+        if (where.storage.ss_family == AF_INET6) flags |= LEV_OPT_BIND_IPV6ONLY;
+        listener_ = evconnlistener_new_bind(base_, nullptr, nullptr, flags, kBacklog, socket_address,
+                                            static_cast<int>(where.length));
+        if (listener_ == nullptr)
+            return fail("cannot listen on " + std::string(address) + ": " + std::strerror(errno));
         // Out of descriptors: the socket stays readable, so asking on would only burn the CPU until
         // on_accept_again().
         evconnlistener_set_error_cb(
             listener_, [](evconnlistener* listener, void*) { evconnlistener_disable(listener); });
         if (accept_again_ != nullptr) evtimer_add(accept_again_.get(), &kAcceptPause);
-        socklen_t size = sizeof where;
-        getsockname(evconnlistener_get_fd(listener_), socket_address, &size);
+        getsockname(evconnlistener_get_fd(listener_), socket_address, &where.length);
         serve();
-        return ntohs(where.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&where)->sin6_port
-                                                 : reinterpret_cast<const sockaddr_in*>(&where)->sin_port);
+        return where.port();
     }
 
     std::uint16_t port = 0;
