@@ -25,6 +25,9 @@ class ClientLeg {
         return lines_.next(bytes, limit);
     }
 
+    /// An over-long line is being dropped as it comes.
+    [[nodiscard]] bool is_dropping() const noexcept { return lines_.dropped() > 0; }
+
     /// nullptr = the command may be obeyed.
     [[nodiscard]] Refusal refusal(const Command& command, Standing standing) const;
 

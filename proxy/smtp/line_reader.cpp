@@ -38,16 +38,21 @@ LineReader::Result LineReader::need_more(ByteView bytes, std::size_t limit) {
 }
 
 LineReader::Result LineReader::drop(ByteView bytes) {
-    const std::size_t lf = bytes.find('\n');
-    if (lf == ByteView::npos) {
-        dropped_ += bytes.size();
-        if (!bytes.empty()) dropped_cr_ = bytes.ends_with('\r');
-        return {Status::kNeedMore, {}, bytes.size()};
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+        const bool after_cr = std::exchange(dropped_cr_, bytes[i] == '\r');
+        if (bytes[i] != '\n' && !after_cr) continue;
+        // The end of the line: a good one, an LF without CR, or a CR without LF.
+        dropped_ = 0;
+        dropped_cr_ = false;
+        const bool good = after_cr && bytes[i] == '\n';
+        return {good ? Status::kTooLong : Status::kBadEnding, {}, i + 1};
     }
-    const bool after_cr = lf == 0 ? dropped_cr_ : bytes[lf - 1] == '\r';
-    dropped_ = 0;
-    dropped_cr_ = false;
-    return {after_cr ? Status::kTooLong : Status::kBadEnding, {}, lf + 1};
+    dropped_ += bytes.size();
+    return {Status::kNeedMore, {}, bytes.size()};
+}
+
+bool has_whole_line(ByteView bytes, std::size_t limit) {
+    return LineReader().next(bytes, limit).status == LineReader::Status::kLine;
 }
 
 }  // namespace gatepost::smtp

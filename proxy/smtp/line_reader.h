@@ -39,4 +39,7 @@ class LineReader {
     bool dropped_cr_ = false;  ///< the last octet dropped was a CR
 };
 
+/// Whether a LineReader that drops nothing would find a good line at the front of `bytes`.
+[[nodiscard]] bool has_whole_line(ByteView bytes, std::size_t limit);
+
 }  // namespace gatepost::smtp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "proxy/base/printable.h"
 #include "proxy/base/xtext.h"
@@ -113,7 +114,10 @@ std::optional<StaticReply> take(MailArguments& mail, const Parameter& parameter)
         mail.envelope_id = parameter.value;
         return valid(!again && is_xtext(parameter.value, 100));
     }
-    if (is("AUTH")) return valid(is_auth_parameter(parameter.value));
+    if (is("AUTH")) {
+        const bool again = std::exchange(mail.auth_given, true);
+        return valid(!again && is_auth_parameter(parameter.value));
+    }
     return replies::kUnknownParameter;
 }
 
@@ -193,7 +197,8 @@ void append_mail(std::string& out, const MailArguments& mail, const Capabilities
     out += '>';
     if (mail.size && upstream.size) {
         out += " SIZE=";
-        out += std::to_string(*mail.size + added);
+        // A size at the end of 64 bits stays there: it must not wrap round to a small one.
+        out += std::to_string(std::max(*mail.size, *mail.size + added));
     }
     if (mail.body != BodyType::kNotGiven && upstream.eight_bit_mime) {
         out += mail.body == BodyType::k7Bit ? " BODY=7BIT" : " BODY=8BITMIME";

@@ -23,7 +23,9 @@ struct MailArguments {
     bool smtputf8 = false;
     std::string dsn_return;   ///< RET: "FULL", "HDRS" or ""
     std::string envelope_id;  ///< ENVID as sent (xtext) or ""
-    // AUTH= is checked and dropped: what goes upstream is Gatepost's decision (transcripts A12).
+    /// AUTH= was given. Its value is checked and dropped: what goes upstream is Gatepost's decision
+    /// (transcripts A12).
+    bool auth_given = false;
 };
 
 struct RcptArguments {

@@ -82,6 +82,11 @@ void skip_source_route(ByteView& text) {
     }
 }
 
+/// "FROM: SIZE=5" is a path left out, not somebody called "SIZE=5".
+bool is_parameter(ByteView word) {
+    return word.find('=') != ByteView::npos && word.find('@') == ByteView::npos;
+}
+
 std::optional<Path> make_path(ByteView address) {
     if (address.size() > kMaxAddress || !is_utf8(address)) return std::nullopt;
     return Path{address, std::ranges::any_of(address, is_8bit)};
@@ -92,17 +97,20 @@ std::optional<Path> make_path(ByteView address) {
 std::optional<Path> take_path(ByteView& rest) {
     ByteView text = rest;
     const bool bracketed = text.starts_with('<');
+    bool routed = false;
     if (bracketed) {
         text.remove_prefix(1);
+        routed = text.starts_with('@');
         skip_source_route(text);
     }
     const std::size_t length = address_length(text);
     const ByteView address = text.substr(0, length);
     text.remove_prefix(length);
     if (bracketed) {
-        if (!text.starts_with('>')) return std::nullopt;
+        // A route that leads to nobody is not the null path.
+        if (!text.starts_with('>') || (routed && length == 0)) return std::nullopt;
         text.remove_prefix(1);
-    } else if (length == 0) {
+    } else if (length == 0 || is_parameter(address)) {
         return std::nullopt;
     }
     if (!text.empty() && text.front() != ' ') return std::nullopt;

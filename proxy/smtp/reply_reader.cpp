@@ -23,7 +23,8 @@ ReplyReader::Result ReplyReader::next(ByteView bytes) {
         const std::size_t lf = rest.find('\n', scanned_);
         if (lf == ByteView::npos) {
             scanned_ = rest.size();
-            if (rest.size() > kMaxLine) result.status = Status::kNonsense;
+            // The CR of the line end does not count, whether its LF has come or not.
+            if (rest.size() > kMaxLine + 1) result.status = Status::kNonsense;
             return result;
         }
         scanned_ = 0;

@@ -13,7 +13,7 @@ class ReplyReader {
   public:
     enum class Status {
         kReply,     ///< `reply()` is whole
-        kNeedMore,  ///< all octets were taken, the reply has not ended
+        kNeedMore,  ///< whole lines were taken, the reply has not ended
         kNonsense,  ///< not a reply: three digits that are none, mixed codes, an endless line or reply
     };
     struct Result {
