@@ -1,0 +1,49 @@
+// What a conversation wants done, in the imperative. Implemented by what owns the sockets; none of these
+// calls back into the conversation before it returns. An interface instead of a list of values: a command
+// costs no allocation. Pure.
+#pragma once
+
+#include "auth/dialogue/verifier.h"
+#include "proxy/base/bytes.h"
+#include "proxy/base/clock.h"
+#include "proxy/session/fact.h"
+
+namespace gatepost::session {
+
+enum class UpstreamGoodbye {
+    kAbort,  ///< at once, so that nothing unfinished can count as a message
+    kQuit,   ///< QUIT was sent: let it go out first
+};
+
+class Actions {
+  public:
+    virtual ~Actions() = default;
+
+    virtual void send_to_client(ByteView octets) = 0;
+    virtual void send_to_upstream(ByteView octets) = 0;
+
+    /// Takes the right to one handshake, until it is over. False: as many as are allowed are under way
+    /// already.
+    [[nodiscard]] virtual bool take_handshake_slot() = 0;
+    /// Handshake with the client; octets already received behind STARTTLS were refused before.
+    virtual void start_tls() = 0;
+
+    virtual void ask_verifier(auth::Step step) = 0;
+    virtual void cancel_verifier() = 0;
+
+    virtual void open_upstream() = 0;
+    virtual void drop_upstream(UpstreamGoodbye goodbye) = 0;
+
+    /// One deadline at a time; setting forgets the one before.
+    virtual void set_deadline(Duration from_now) = 0;
+
+    /// Octets that the conversation left unconsumed can be shown again.
+    virtual void resume_client() = 0;
+
+    virtual void report(const Fact& fact) = 0;
+
+    /// Sends what is on its way to the client, then closes. The conversation says nothing afterwards.
+    virtual void close(CloseReason reason) = 0;
+};
+
+}  // namespace gatepost::session

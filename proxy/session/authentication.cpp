@@ -1,0 +1,128 @@
+// AUTH (RFC 4954): from the command to 235, and every way in which it does not get there.
+#include <algorithm>
+
+#include "auth/dialogue/mechanisms.h"
+#include "proxy/session/conversation.h"
+#include "proxy/session/transaction.h"
+#include "proxy/smtp/reply_catalog.h"
+
+namespace gatepost::session {
+namespace replies = smtp::replies;
+using smtp::Verb;
+
+void Conversation::authenticate(ByteView argument) {
+    if (authenticated_) {
+        report_auth(AuthEnd::kNotOffered, auth::Reason::kNone);
+        return refuse(Verb::kAuth, replies::kAuthAlready);
+    }
+    if (failed_attempts_ >= settings_.max_attempts) {
+        report_auth(AuthEnd::kNotOffered, auth::Reason::kNone);
+        return say_and_close(replies::kTooManyFailures, CloseReason::kAuthLimit);
+    }
+    const std::optional<auth::AuthArguments> arguments = auth::parse_auth_arguments(argument);
+    if (!arguments) {
+        report_auth(AuthEnd::kMalformed, auth::Reason::kBadMessage);
+        return refuse(Verb::kAuth, replies::kBadAuthSyntax);
+    }
+    exchange_ = std::make_unique<auth::Exchange>(arguments->mechanism);
+    if (const smtp::StaticReply* const refusal = refusal_of_mechanism(arguments->mechanism)) {
+        const bool needs_tls = refusal == &replies::kEncryptionRequired;
+        return end_auth(needs_tls ? AuthEnd::kTlsRequired : AuthEnd::kNotOffered, auth::Reason::kNone,
+                        *refusal);
+    }
+    take_turn(exchange_->begin(arguments->initial));
+}
+
+/// nullptr = it is offered here and now.
+const smtp::StaticReply* Conversation::refusal_of_mechanism(const std::string& mechanism) const {
+    if (settings_.mechanisms.empty()) return &replies::kAuthNotOffered;
+    if (!client_leg_.is_esmtp()) return &replies::kGreetFirst;
+    if (std::ranges::find(settings_.mechanisms, mechanism) == settings_.mechanisms.end()) {
+        return &replies::kUnknownMechanism;
+    }
+    if (!tls_ && !settings_.plaintext_without_tls && auth::is_plaintext(mechanism)) {
+        return &replies::kEncryptionRequired;
+    }
+    return nullptr;
+}
+
+void Conversation::take_turn(auth::Turn turn) {
+    using Kind = auth::Turn::Kind;
+    switch (turn.kind) {
+        case Kind::kStep:
+            // The failure delay counts from the client's last line, whatever the check costs (decisions 15).
+            enter(State::kAwaitingVerdict);
+            return actions_.ask_verifier(std::move(turn.step));
+        case Kind::kCancelled: return end_auth(AuthEnd::kCancelled, turn.reason, replies::kCancelled);
+        case Kind::kUndecodable: return end_auth(AuthEnd::kMalformed, turn.reason, replies::kUndecodable);
+        case Kind::kMalformed: return end_auth(AuthEnd::kMalformed, turn.reason, replies::kMalformedResponse);
+        case Kind::kUnacceptable: auth_reason_ = turn.reason; return enter(State::kAwaitingAuthDelay);
+    }
+}
+
+void Conversation::take_verdict(auth::Verdict& verdict) {
+    using auth::Outcome;
+    auth_backend_ = verdict.identity.backend;
+    switch (verdict.outcome) {
+        case Outcome::kChallenge: {
+            std::string line;
+            smtp::append_lines(line, 334, auth::Exchange::challenge(verdict.challenge));
+            actions_.send_to_client(line);
+            return enter(State::kAwaitingAuthLine);
+        }
+        case Outcome::kAccepted:
+            authenticated_ = true;
+            identity_ = std::move(verdict.identity);
+            return end_auth(AuthEnd::kSucceeded, auth::Reason::kNone, replies::kAuthenticated);
+        case Outcome::kRejected:
+            auth_reason_ = verdict.reason;
+            if (state_ == State::kAwaitingLateVerdict) return answer_refused_credentials();
+            // Not enter(): the deadline that runs is the failure delay, and it goes on.
+            state_ = State::kAwaitingAuthDelay;
+            return;
+        case Outcome::kMalformed:
+            return end_auth(AuthEnd::kMalformed, verdict.reason, replies::kMalformedResponse);
+        case Outcome::kUnavailable:
+            return end_auth(AuthEnd::kUnavailable, verdict.reason, replies::kAuthUnavailable);
+        case Outcome::kBusy: return end_auth(AuthEnd::kBusy, verdict.reason, replies::kAuthUnavailable);
+    }
+}
+
+void Conversation::answer_refused_credentials() {
+    ++failed_attempts_;
+    end_auth(AuthEnd::kRefusedCredentials, auth_reason_, replies::kInvalidCredentials);
+}
+
+void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply) {
+    report_auth(end, reason);
+    exchange_.reset();
+    enter(State::kAwaitingCommand);
+    // Wrong passwords have a limit of their own (decisions 2), and an outage is not the client's error.
+    const bool is_error = end == AuthEnd::kCancelled || end == AuthEnd::kMalformed ||
+                          end == AuthEnd::kNotOffered || end == AuthEnd::kTlsRequired;
+    if (is_error) {
+        refuse(Verb::kAuth, reply);
+    } else {
+        answer(Verb::kAuth, reply);
+    }
+}
+
+void Conversation::report_auth(AuthEnd end, auth::Reason reason) {
+    AuthEnded fact{.end = end, .reason = reason, .mechanism = {}, .user = {}, .backend = auth_backend_};
+    if (exchange_) {
+        fact.mechanism = exchange_->mechanism();
+        fact.user = end == AuthEnd::kSucceeded ? identity_.user : exchange_->user();
+    }
+    actions_.report(fact);
+    auth_backend_.clear();
+}
+
+/// The client left or fell silent in the middle: neither a success nor a wrong password.
+void Conversation::abandon_auth() {
+    if (!exchange_) return;
+    actions_.cancel_verifier();
+    report_auth(AuthEnd::kCancelled, auth::Reason::kNone);
+    exchange_.reset();
+}
+
+}  // namespace gatepost::session

@@ -1,0 +1,267 @@
+// Octets, lines, deadlines and ends. What commands do is in commands.cpp, authentication.cpp, transaction.cpp
+// and message_data.cpp.
+#include "proxy/session/conversation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/session/transaction.h"
+
+namespace gatepost::session {
+namespace replies = smtp::replies;
+
+Conversation::Conversation(const Settings& settings, ClientFacts client, Actions& actions)
+    : settings_(settings), actions_(actions), client_(std::move(client)) {}
+
+Conversation::~Conversation() = default;
+
+void Conversation::on(const ClientConnected& event) {
+    tls_ = event.tls;
+    offer_ = event.offer;
+    std::string greeting = "220 ";
+    greeting += settings_.hostname;
+    greeting += " ESMTP Gatepost\r\n";
+    actions_.send_to_client(greeting);
+    enter(State::kAwaitingCommand);
+    settle();
+}
+
+void Conversation::on(const TlsEstablished& event) {
+    if (state_ != State::kAwaitingTls) return;
+    tls_ = true;
+    offer_ = event.offer;
+    // Everything learnt before the handshake is forgotten (RFC 3207 section 4.2).
+    client_leg_ = smtp::ClientLeg();
+    authenticated_ = false;
+    identity_ = {};
+    release_upstream();
+    enter(State::kAwaitingCommand);
+    settle();
+}
+
+std::size_t Conversation::on(const BytesFromClient& event) {
+    now_ = event.now;
+    std::size_t consumed = 0;
+    while (state_ != State::kClosed) {
+        const State before = state_;
+        const std::size_t taken = take_some(event.bytes.substr(consumed));
+        consumed += taken;
+        if (taken == 0 && state_ == before) break;
+    }
+    has_unread_ = consumed < event.bytes.size();
+    settle();
+    return consumed;
+}
+
+std::size_t Conversation::on(const BytesFromUpstream& event) {
+    std::size_t consumed = 0;
+    while (upstream_) {
+        std::string out;
+        const smtp::UpstreamLeg::Result result = upstream_->next(event.bytes.substr(consumed), out);
+        consumed += result.consumed;
+        if (!out.empty()) actions_.send_to_upstream(out);
+        take_upstream_event(result.event);
+        if (result.consumed == 0) break;
+    }
+    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
+    settle();
+    return upstream_ ? consumed : event.bytes.size();
+}
+
+void Conversation::on(UpstreamLost event) {
+    if (state_ == State::kAwaitingUpstream) {
+        const bool unreachable = event.why == UpstreamLost::Why::kUnreachable;
+        upstream_not_opened(unreachable ? UpstreamOpening::kUnreachable : UpstreamOpening::kLost,
+                            unreachable ? replies::kUpstreamUnreachable : replies::kUpstreamLost);
+    } else if (upstream_) {
+        upstream_failed(replies::kUpstreamLost, "connection lost");
+    }
+    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
+    settle();
+}
+
+void Conversation::on(VerdictArrived event) {
+    if (state_ != State::kAwaitingVerdict && state_ != State::kAwaitingLateVerdict) return;
+    take_verdict(event.verdict);
+    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
+    settle();
+}
+
+void Conversation::on(ClientClosed /*event*/) {
+    if (state_ == State::kClosed) return;
+    client_gone_ = true;
+    // The message is the upstream's now: its answer decides, whoever is left to hear it (decisions 7).
+    if (state_ == State::kAwaitingFinal) return;
+    close(CloseReason::kClientGone);
+}
+
+void Conversation::on(DrainRequested /*event*/) {
+    draining_ = true;
+    if (state_ == State::kConnecting || state_ == State::kAwaitingTls) close(CloseReason::kDrain);
+    if (state_ == State::kAwaitingAuthLine) say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+    settle();
+}
+
+void Conversation::on(TimerFired event) {
+    progressed_ = true;
+    switch (state_) {
+        case State::kConnecting:
+        case State::kAwaitingTls: close(CloseReason::kTlsTimeout); break;
+        case State::kAwaitingCommand:
+            if (owed_ > 0) {
+                upstream_failed(replies::kUpstreamTimeout, "no answer in time");
+            } else {
+                say_and_close(replies::kTimeout, CloseReason::kCommandTimeout);
+            }
+            break;
+        case State::kAwaitingAuthLine: say_and_close(replies::kTimeout, CloseReason::kAuthTimeout); break;
+        case State::kAwaitingVerdict: enter(State::kAwaitingLateVerdict); break;
+        case State::kAwaitingLateVerdict:
+            actions_.cancel_verifier();
+            end_auth(AuthEnd::kUnavailable, auth::Reason::kDeadline, replies::kAuthUnavailable);
+            break;
+        case State::kAwaitingAuthDelay: answer_refused_credentials(); break;
+        case State::kAwaitingUpstream:
+            upstream_not_opened(UpstreamOpening::kTimedOut, replies::kUpstreamUnreachable);
+            break;
+        case State::kAwaitingGoAhead:
+        case State::kAwaitingFinal: upstream_failed(replies::kUpstreamTimeout, "no answer in time"); break;
+        case State::kReceivingData:
+        case State::kReceivingChunk:
+            if (event.upstream_is_stuck) {
+                upstream_failed(replies::kUpstreamTimeout, "takes no data");
+            } else {
+                say_and_close(replies::kTimeout, CloseReason::kDataTimeout);
+            }
+            break;
+        case State::kRefusingData:
+        case State::kRefusingChunk: say_and_close(replies::kTimeout, CloseReason::kDataTimeout); break;
+        case State::kClosed: break;
+    }
+    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
+    settle();
+}
+
+bool Conversation::is_between_transactions() const noexcept {
+    return !transaction_ && owed_ == 0;
+}
+
+void Conversation::enter(State state) {
+    state_ = state;
+    progressed_ = true;
+}
+
+/// The end of each event: what became possible by it, and the deadline for what is waited for now.
+void Conversation::settle() {
+    if (draining_ && state_ == State::kAwaitingCommand && is_between_transactions()) {
+        say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+    }
+    arm_deadline();
+}
+
+void Conversation::arm_deadline() {
+    if (!progressed_) return;
+    progressed_ = false;
+    switch (state_) {
+        case State::kConnecting:
+        case State::kAwaitingTls: return actions_.set_deadline(settings_.handshake_timeout);
+        case State::kAwaitingCommand:
+            return actions_.set_deadline(owed_ > 0 ? settings_.reply_timeout : settings_.command_timeout);
+        case State::kAwaitingAuthLine:
+        case State::kAwaitingLateVerdict: return actions_.set_deadline(settings_.auth_timeout);
+        case State::kAwaitingVerdict:
+        case State::kAwaitingAuthDelay: return actions_.set_deadline(settings_.failure_delay);
+        case State::kAwaitingUpstream: return actions_.set_deadline(settings_.connect_timeout);
+        case State::kAwaitingGoAhead:
+        case State::kAwaitingFinal: return actions_.set_deadline(settings_.reply_timeout);
+        case State::kReceivingData:
+        case State::kRefusingData:
+        case State::kReceivingChunk:
+        case State::kRefusingChunk: return actions_.set_deadline(settings_.data_timeout);
+        case State::kClosed: return;
+    }
+}
+
+std::size_t Conversation::take_some(ByteView bytes) {
+    switch (state_) {
+        case State::kAwaitingCommand:
+        case State::kAwaitingAuthLine: return take_line(bytes);
+        case State::kReceivingData: return take_data(bytes);
+        case State::kReceivingChunk: return take_chunk(bytes);
+        case State::kRefusingData: return take_refused_data(bytes);
+        case State::kRefusingChunk: return take_refused_chunk(bytes);
+        case State::kConnecting:
+        case State::kAwaitingTls:
+        case State::kAwaitingVerdict:
+        case State::kAwaitingLateVerdict:
+        case State::kAwaitingAuthDelay:
+        case State::kAwaitingUpstream:
+        case State::kAwaitingGoAhead:
+        case State::kAwaitingFinal:
+        case State::kClosed: return 0;
+    }
+    return 0;
+}
+
+std::size_t Conversation::take_line(ByteView bytes) {
+    using Status = smtp::LineReader::Status;
+    if (bytes.empty()) return 0;
+    const bool in_auth = state_ == State::kAwaitingAuthLine;
+    if (!client_leg_.is_dropping()) {
+        line_is_auth_ = in_auth || smtp::equal_ignoring_case(bytes.substr(0, 5), "AUTH ");
+    }
+    const std::size_t limit = line_is_auth_ ? kMaxAuthLine : settings_.max_line_length;
+    // A verdict on the line itself is a reply of our own: it must not overtake the upstream's.
+    if (owed_ > 0 && !smtp::has_whole_line(bytes, limit)) return 0;
+
+    const smtp::LineReader::Result read = client_leg_.next_line(bytes, limit);
+    if (read.status == Status::kNeedMore) return read.consumed;
+    if (read.status != Status::kLine) {
+        refuse_line(read.status);
+        return read.consumed;
+    }
+    if (in_auth) {
+        progressed_ = true;
+        take_turn(exchange_->line(read.line));
+        return read.consumed;
+    }
+    const smtp::Command command = smtp::parse_command(read.line);
+    if (must_wait(command)) return 0;
+    ++commands_;
+    progressed_ = true;
+    obey(command, bytes.substr(read.consumed));
+    return read.consumed;
+}
+
+void Conversation::refuse_line(smtp::LineReader::Status status) {
+    progressed_ = true;
+    if (status == smtp::LineReader::Status::kBadEnding) {
+        actions_.report(ProtocolBroken{Breach::kBareNewline});
+        say_and_close(replies::kBareNewlineInCommand, CloseReason::kProtocolError);
+        return;
+    }
+    const smtp::StaticReply& reply = line_is_auth_ ? replies::kAuthLineTooLong : replies::kLineTooLong;
+    actions_.report(ProtocolBroken{Breach::kLineTooLong});
+    if (exchange_) {
+        end_auth(AuthEnd::kMalformed, auth::Reason::kBadMessage, reply);
+    } else {
+        refuse(smtp::Verb::kUnknown, reply);
+    }
+}
+
+void Conversation::say_and_close(const smtp::StaticReply& reply, CloseReason reason) {
+    if (state_ == State::kClosed) return;
+    say(reply);
+    close(reason);
+}
+
+void Conversation::close(CloseReason reason) {
+    if (state_ == State::kClosed) return;
+    abandon_auth();
+    release_upstream();
+    end_message(Result::kAborted, reason == CloseReason::kDrain ? Origin::kGateway : Origin::kClient, 0, "");
+    state_ = State::kClosed;
+    actions_.close(reason);
+}
+
+}  // namespace gatepost::session

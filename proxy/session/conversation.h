@@ -1,0 +1,197 @@
+// The brain of one connection: both legs, AUTH and the mail transaction between them. Events come in, actions
+// go out; deterministic, so that any session can be replayed from its transcript. Pure: no socket, clock,
+// thread, log or metric.
+//
+// Order of replies: a reply of the upstream is passed on as it comes, and a reply of our own is only made
+// when none is awaited; until then the command stays unread. So replies cannot be out of order, and no queue
+// of them exists.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/dialogue/exchange.h"
+#include "proxy/session/action.h"
+#include "proxy/session/event.h"
+#include "proxy/session/settings.h"
+#include "proxy/smtp/client_leg.h"
+#include "proxy/smtp/upstream_leg.h"
+
+namespace gatepost::session {
+
+/// Who is at the other end, as the socket or a believed PROXY header says.
+struct ClientFacts {
+    std::string address;      ///< "192.0.2.1", without port
+    std::string session_id;   ///< for logs and Received:
+    bool is_trusted = false;  ///< may send without AUTH
+};
+
+/// What waits for what. Waiting is a state, never a flag.
+enum class State : std::uint8_t {
+    kConnecting,           ///< nothing was said yet
+    kAwaitingTls,          ///< handshake with the client
+    kAwaitingCommand,      ///< the client's turn; replies of the upstream may be outstanding too
+    kAwaitingAuthLine,     ///< the client's turn in an AUTH exchange
+    kAwaitingVerdict,      ///< the verifier's turn; the failure delay runs
+    kAwaitingLateVerdict,  ///< the same, and the failure delay is over
+    kAwaitingAuthDelay,    ///< refused; answered when the failure delay is over
+    kAwaitingUpstream,     ///< MAIL waits for a connection
+    kAwaitingGoAhead,      ///< DATA was sent; 354 awaited, for DATA or for a first chunk
+    kReceivingData,        ///< message data, to its end mark
+    kRefusingData,         ///< the same, dropped; `refusal_` is said at its end
+    kReceivingChunk,       ///< octets of a BDAT chunk
+    kRefusingChunk,        ///< the same, dropped
+    kAwaitingFinal,        ///< the message is complete upstream; its answer awaited
+    kClosed,
+};
+
+class Conversation {
+  public:
+    /// `settings` and `actions` must outlive the conversation. Nothing is said before ClientConnected.
+    Conversation(const Settings& settings, ClientFacts client, Actions& actions);
+    ~Conversation();
+    Conversation(const Conversation&) = delete;
+    Conversation& operator=(const Conversation&) = delete;
+
+    void on(const ClientConnected& event);
+    void on(const TlsEstablished& event);
+    /// Returns how many octets at the front are consumed; the rest is to be shown again with the next octets,
+    /// or after Actions::resume_client().
+    [[nodiscard]] std::size_t on(const BytesFromClient& event);
+    /// Likewise: what is left is the beginning of a line.
+    [[nodiscard]] std::size_t on(const BytesFromUpstream& event);
+    void on(UpstreamLost event);
+    void on(VerdictArrived event);
+    void on(TimerFired event);
+    void on(ClientClosed event);
+    void on(DrainRequested event);
+
+    [[nodiscard]] State state() const noexcept { return state_; }
+    /// No transaction would be cut by closing now.
+    [[nodiscard]] bool is_between_transactions() const noexcept;
+
+    // For the line that ends a session.
+    [[nodiscard]] const std::string& user() const noexcept { return identity_.user; }
+    [[nodiscard]] const std::string& mechanism() const noexcept { return identity_.mechanism; }
+    [[nodiscard]] const std::string& greeting_name() const noexcept { return client_leg_.greeting_name(); }
+    [[nodiscard]] std::uint32_t commands() const noexcept { return commands_; }
+    [[nodiscard]] std::uint32_t errors() const noexcept { return errors_; }
+    [[nodiscard]] std::uint32_t messages() const noexcept { return messages_; }
+
+  private:
+    struct Transaction;
+
+    // conversation.cpp: octets, lines, deadlines, ends
+    void enter(State state);
+    void settle();
+    void arm_deadline();
+    [[nodiscard]] std::size_t take_some(ByteView bytes);
+    [[nodiscard]] std::size_t take_line(ByteView bytes);
+    void refuse_line(smtp::LineReader::Status status);
+    void say_and_close(const smtp::StaticReply& reply, CloseReason reason);
+    void close(CloseReason reason);
+
+    // commands.cpp: what a command does, and the ways to answer
+    [[nodiscard]] bool must_wait(const smtp::Command& command) const;
+    void obey(const smtp::Command& command, ByteView behind);
+    void perform(const smtp::Command& command, ByteView behind);
+    void greet(const smtp::Command& command);
+    void say_capabilities();
+    void start_tls(ByteView behind);
+    void say(const smtp::StaticReply& reply);
+    void answer(smtp::Verb verb, const smtp::StaticReply& reply);
+    void refuse(smtp::Verb verb, const smtp::StaticReply& reply);
+    void pass_on(smtp::Verb verb, const smtp::Reply& reply);
+    [[nodiscard]] bool offers_auth() const noexcept;
+    [[nodiscard]] smtp::ClientLeg::Standing standing() const noexcept;
+
+    // authentication.cpp: AUTH
+    void authenticate(ByteView argument);
+    [[nodiscard]] const smtp::StaticReply* refusal_of_mechanism(const std::string& mechanism) const;
+    void take_turn(auth::Turn turn);
+    void take_verdict(auth::Verdict& verdict);
+    void answer_refused_credentials();
+    void end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply);
+    void report_auth(AuthEnd end, auth::Reason reason);
+    void abandon_auth();
+
+    // transaction.cpp: MAIL, RCPT, and the upstream's answers
+    void begin_transaction(ByteView argument);
+    void send_mail();
+    [[nodiscard]] std::optional<smtp::StaticReply> refusal_of_recipient(ByteView argument) const;
+    void add_recipient(ByteView argument);
+    void take_upstream_event(smtp::UpstreamLeg::Event event);
+    void take_upstream_answer();
+    void take_mail_answer();
+    void take_recipient_answer();
+    void upstream_opened();
+    void upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply);
+    void upstream_failed(const smtp::StaticReply& reply, std::string_view what);
+    void answer_owed(const smtp::StaticReply& reply);
+    void reset_transaction();
+    void reset_upstream();
+    void drop_upstream();
+    void release_upstream();
+    void end_message(Result result, Origin origin, int code, std::string_view reply);
+    void end_message(Origin origin, int code, std::string_view reply);
+    [[nodiscard]] std::string received_field() const;
+
+    // message_data.cpp: DATA, BDAT and the end of data
+    void begin_data();
+    void take_go_ahead();
+    void begin_chunk(const smtp::Command& command);
+    void send_chunk();
+    void end_chunk();
+    [[nodiscard]] std::size_t take_data(ByteView bytes);
+    [[nodiscard]] std::size_t take_chunk(ByteView bytes);
+    [[nodiscard]] std::size_t take_refused_data(ByteView bytes);
+    [[nodiscard]] std::size_t take_refused_chunk(ByteView bytes);
+
+    void pass_data(ByteView safe);
+    void pass_stuffed(ByteView safe);
+    void pass_trace();
+    void refuse_data(const smtp::Reply& reply, Origin origin);
+    void refuse_data(const smtp::StaticReply& reply, Origin origin);
+    void say_refusal();
+    void take_chunk_answer(bool was_last);
+    void take_final_answer();
+
+    const Settings& settings_;
+    Actions& actions_;
+    const ClientFacts client_;
+
+    State state_ = State::kConnecting;
+    bool tls_ = false;
+    bool authenticated_ = false;
+    bool draining_ = false;
+    bool client_gone_ = false;
+    bool has_unread_ = false;    ///< the client has sent octets that are not consumed
+    bool line_is_auth_ = false;  ///< the line being read is an AUTH command or response
+    bool progressed_ = false;    ///< since the deadline was set: the next wait gets a new one
+    std::uint32_t commands_ = 0;
+    std::uint32_t errors_ = 0;
+    std::uint32_t messages_ = 0;
+    std::uint32_t owed_ = 0;  ///< answers of the upstream that the client waits for
+    int failed_attempts_ = 0;
+    WallTime now_;
+
+    smtp::ClientLeg client_leg_;
+    smtp::Capabilities offer_;
+    auth::Identity identity_;
+    auth::Reason auth_reason_ = auth::Reason::kNone;  ///< why, while the failure delay runs
+    std::string auth_backend_;                        ///< who said so
+    std::unique_ptr<auth::Exchange> exchange_;        ///< while an AUTH is under way
+    std::unique_ptr<smtp::UpstreamLeg> upstream_;     ///< from open_upstream() to drop_upstream()
+    std::unique_ptr<Transaction> transaction_;        ///< from MAIL to its end
+
+    // A chunk or the data being dropped may belong to no transaction at all.
+    std::uint64_t chunk_left_ = 0;
+    bool chunk_is_last_ = false;
+    Origin refusal_origin_ = Origin::kGateway;
+    std::unique_ptr<smtp::Reply> refusal_;  ///< what is said once the refused data has ended
+};
+
+}  // namespace gatepost::session

@@ -1,0 +1,54 @@
+// What can happen to a conversation, as values in the past tense. Time and octets arrive here and nowhere
+// else. Pure.
+#pragma once
+
+#include "auth/dialogue/verdict.h"
+#include "proxy/base/bytes.h"
+#include "proxy/base/clock.h"
+#include "proxy/smtp/capabilities.h"
+
+namespace gatepost::session {
+
+/// The client is there, on implicit TLS with its handshake done. `offer` is what a message can use at the
+/// upstreams that the listener reaches, as last probed.
+struct ClientConnected {
+    bool tls = false;
+    smtp::Capabilities offer;
+};
+
+/// The handshake that Actions::start_tls() began is complete.
+struct TlsEstablished {
+    smtp::Capabilities offer;
+};
+
+/// Everything received and not consumed. `now` is for the Received: line.
+struct BytesFromClient {
+    ByteView bytes;
+    WallTime now;
+};
+
+struct BytesFromUpstream {
+    ByteView bytes;
+};
+
+struct VerdictArrived {
+    auth::Verdict verdict;
+};
+
+/// The upstream that Actions::open_upstream() asked for cannot be had, or the connection to it ended.
+struct UpstreamLost {
+    enum class Why { kUnreachable, kLost };
+    Why why = Why::kLost;
+};
+
+/// The deadline set last has passed. `upstream_is_stuck`: octets wait that the upstream does not take.
+struct TimerFired {
+    bool upstream_is_stuck = false;
+};
+
+struct ClientClosed {};
+
+/// The process is about to end: say 421 as soon as no transaction is cut by it.
+struct DrainRequested {};
+
+}  // namespace gatepost::session

@@ -1,0 +1,111 @@
+// What a conversation found out, as values for logs and metrics. Views last for the call that reports them.
+// Pure.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include "auth/dialogue/verdict.h"
+#include "proxy/base/bytes.h"
+#include "proxy/smtp/command.h"
+#include "proxy/smtp/upstream_leg.h"
+
+namespace gatepost::session {
+
+/// A command got its reply.
+struct CommandAnswered {
+    smtp::Verb verb = smtp::Verb::kUnknown;
+    int code = 0;
+};
+
+enum class Breach {
+    kBareNewline,  ///< in a command line
+    kSmuggling,    ///< a bare CR or LF in message data
+    kLineTooLong,
+    kBadSequence,
+    kPipelining,         ///< message data sent without waiting for 354
+    kStartTlsInjection,  ///< octets behind STARTTLS
+    kSyntax,
+    kUnknownCommand,
+};
+struct ProtocolBroken {
+    Breach breach;
+};
+
+enum class AuthEnd {
+    kSucceeded,
+    kRefusedCredentials,  ///< 535
+    kUnavailable,         ///< 454
+    kBusy,                ///< 454, the verify pool is full
+    kCancelled,           ///< by "*", or the client left or fell silent
+    kMalformed,           ///< 501
+    kTlsRequired,         ///< 530 or 538
+    kNotOffered,          ///< 502, 503, 504
+};
+/// An AUTH command came to its end. Every attempt is one, also those that never reached a credential store.
+struct AuthEnded {
+    AuthEnd end = AuthEnd::kNotOffered;
+    auth::Reason reason = auth::Reason::kNone;
+    std::string_view mechanism;  ///< upper case; "" when none was named
+    std::string_view user;       ///< as far as the client named one; untrusted
+    std::string_view backend;
+};
+
+enum class Result { kAccepted, kTransient, kPermanent, kAborted };
+enum class Origin { kGateway, kUpstream, kClient };
+
+struct RecipientAnswered {
+    Result result = Result::kPermanent;
+    Origin origin = Origin::kGateway;
+};
+
+/// A mail transaction ended. `reply` is what the client heard, or would have heard.
+struct MessageEnded {
+    Result result = Result::kAborted;
+    Origin origin = Origin::kGateway;
+    std::string_view sender;
+    std::size_t recipients = 0;  ///< accepted
+    std::size_t recipients_refused = 0;
+    std::uint64_t size = 0;  ///< octets sent upstream, without the end mark
+    int code = 0;
+    std::string_view reply;
+    bool client_gone = false;  ///< the upstream's answer found nobody (decisions 7)
+};
+
+/// A transaction begins: the clock for its duration starts.
+struct MessageBegun {};
+
+enum class UpstreamOpening { kOpened, kRefusedNow, kRefused, kUnreachable, kTimedOut, kNonsense, kLost };
+struct UpstreamOpeningEnded {
+    UpstreamOpening how = UpstreamOpening::kOpened;
+    std::string_view reply;  ///< what the upstream said, "" where it said nothing
+};
+
+struct UpstreamReplied {
+    smtp::Awaited awaited = smtp::Awaited::kMail;
+    int code = 0;  ///< 0 = it was no reply, or none that can be
+};
+
+/// The upstream connection failed inside a transaction.
+struct UpstreamFailed {
+    std::string_view what;
+};
+
+using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthEnded, RecipientAnswered, MessageBegun,
+                          MessageEnded, UpstreamOpeningEnded, UpstreamReplied, UpstreamFailed>;
+
+enum class CloseReason {
+    kQuit,
+    kClientGone,
+    kCommandTimeout,
+    kAuthTimeout,
+    kTlsTimeout,
+    kDataTimeout,
+    kAuthLimit,
+    kErrorLimit,
+    kProtocolError,
+    kDrain,
+};
+
+}  // namespace gatepost::session

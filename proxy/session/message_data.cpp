@@ -1,0 +1,276 @@
+// Message data: DATA and BDAT, how it streams to the upstream, how it is refused, and how it ends. A message
+// ends upstream only where the client ended it.
+#include <algorithm>
+
+#include "proxy/session/conversation.h"
+#include "proxy/session/transaction.h"
+#include "proxy/smtp/reply_catalog.h"
+
+namespace gatepost::session {
+namespace replies = smtp::replies;
+using smtp::Awaited;
+using smtp::Verb;
+using Verdict = smtp::BodyScanner::Verdict;
+
+namespace {
+
+constexpr std::size_t kEndMarkSize = 3;  ///< ".CRLF"; the CRLF in front belongs to the message
+
+smtp::Reply to_reply(const smtp::StaticReply& reply) {
+    std::string text(reply.enhanced);
+    text += ' ';
+    text += reply.text;
+    return {reply.code, std::move(text)};
+}
+
+}  // namespace
+
+void Conversation::begin_data() {
+    if (!upstream_) {
+        answer(Verb::kData, replies::kUpstreamLost);
+        return end_message(Origin::kUpstream, replies::kUpstreamLost.code, replies::kUpstreamLost.text);
+    }
+    if (transaction_->accepted + transaction_->pending == 0)
+        return answer(Verb::kData, replies::kNoRecipients);
+    actions_.send_to_upstream("DATA\r\n");
+    upstream_->await(Awaited::kData);
+    ++owed_;
+    enter(State::kAwaitingGoAhead);
+}
+
+/// The answer to DATA: 354, or a refusal.
+void Conversation::take_go_ahead() {
+    const smtp::Reply& reply = upstream_->reply();
+    const bool chunked = transaction_->chunks_as_data;
+    if (reply.code == 354 && transaction_->mail_refusal) {
+        return upstream_failed(replies::kUpstreamNonsense, "354 after refusing MAIL");
+    }
+    if (reply.code == 354) {
+        transaction_->data_begun = true;
+        if (!chunked) {
+            pass_on(Verb::kData, reply);
+            return enter(State::kReceivingData);
+        }
+        enter(State::kReceivingChunk);
+        if (chunk_left_ == 0) end_chunk();
+        return;
+    }
+    if (chunked) return refuse_data(reply, Origin::kUpstream);
+
+    const bool out_of_step = has_unread_;
+    pass_on(Verb::kData, reply);
+    enter(State::kAwaitingCommand);
+    end_message(Origin::kUpstream, reply.code, reply.text);
+    reset_upstream();
+    if (!out_of_step) return;
+    // What stands behind DATA was meant as message data. Obeyed as commands it would be smuggling.
+    actions_.report(ProtocolBroken{Breach::kPipelining});
+    say_and_close(replies::kOutOfStep, CloseReason::kProtocolError);
+}
+
+void Conversation::begin_chunk(const smtp::Command& command) {
+    const smtp::Parsed<smtp::ChunkArguments> chunk = smtp::parse_chunk(command.argument);
+    if (!chunk) {
+        // How many octets follow cannot be known, so nothing behind this can be understood.
+        refuse(Verb::kBdat, chunk.error());
+        return close(CloseReason::kProtocolError);
+    }
+    chunk_left_ = chunk->size;
+    chunk_is_last_ = chunk->last;
+    if (const smtp::Refusal refusal = client_leg_.refusal(command, standing())) {
+        actions_.report(ProtocolBroken{Breach::kBadSequence});
+        return refuse_data(*refusal, Origin::kGateway);
+    }
+    if (!upstream_) return refuse_data(replies::kUpstreamLost, Origin::kUpstream);
+    if (transaction_->accepted == 0) return refuse_data(replies::kNoRecipients, Origin::kGateway);
+    const std::uint64_t limit = settings_.max_message_size;
+    if (limit > 0 && chunk_left_ > limit - std::min(limit, transaction_->received)) {
+        return refuse_data(replies::kTooLarge, Origin::kGateway);
+    }
+    client_leg_.enter(smtp::Phase::kChunks);
+    send_chunk();
+}
+
+/// Announces the chunk upstream, or asks for 354 where chunks are unknown there.
+void Conversation::send_chunk() {
+    if (!upstream_->capabilities().chunking) {
+        enter(State::kReceivingChunk);
+        if (!transaction_->chunks_as_data) {
+            transaction_->chunks_as_data = true;
+            actions_.send_to_upstream("DATA\r\n");
+            upstream_->await(Awaited::kData);
+            ++owed_;
+            return enter(State::kAwaitingGoAhead);
+        }
+    } else {
+        const bool with_trace = settings_.received_header && !transaction_->has_trace;
+        std::string command = "BDAT ";
+        command += std::to_string(chunk_left_ + (with_trace ? received_field().size() : 0));
+        command += chunk_is_last_ ? " LAST\r\n" : "\r\n";
+        actions_.send_to_upstream(command);
+        transaction_->data_begun = true;
+        upstream_->await(chunk_is_last_ ? Awaited::kLastChunk : Awaited::kChunk);
+        ++owed_;
+        pass_trace();
+        enter(State::kReceivingChunk);
+    }
+    if (chunk_left_ == 0) end_chunk();
+}
+
+std::size_t Conversation::take_data(ByteView bytes) {
+    const smtp::BodyScanner::Result scanned = transaction_->scanner.scan(bytes);
+    if (scanned.safe > 0) progressed_ = true;
+    const bool ended = scanned.verdict == Verdict::kEnd;
+    transaction_->received += scanned.safe;
+    if (ended) transaction_->received -= kEndMarkSize;
+    if (settings_.max_message_size > 0 && transaction_->received > settings_.max_message_size) {
+        refuse_data(replies::kTooLarge, Origin::kGateway);
+        if (ended) say_refusal();
+        return scanned.safe;
+    }
+    if (scanned.verdict == Verdict::kBareNewline) {
+        actions_.report(ProtocolBroken{Breach::kSmuggling});
+        refuse_data(replies::kBareNewlineInData, Origin::kClient);
+        return scanned.safe;
+    }
+    pass_data(bytes.substr(0, scanned.safe));
+    if (ended) {
+        transaction_->sent -= kEndMarkSize;
+        upstream_->await(Awaited::kEndOfData);
+        ++owed_;
+        enter(State::kAwaitingFinal);
+    }
+    return scanned.safe;
+}
+
+std::size_t Conversation::take_chunk(ByteView bytes) {
+    const ByteView ours = bytes.substr(0, std::min<std::uint64_t>(bytes.size(), chunk_left_));
+    const bool at_end = ours.size() == chunk_left_;
+    const smtp::BodyScanner::Result scanned =
+        transaction_->chunk_scanner.scan(ours, at_end && !chunk_is_last_);
+    const bool bare_at_end = at_end && scanned.verdict == Verdict::kGoOn && scanned.safe < ours.size();
+    if (scanned.verdict == Verdict::kBareNewline || bare_at_end) {
+        actions_.report(ProtocolBroken{Breach::kSmuggling});
+        refuse_data(replies::kBareNewlineInData, Origin::kClient);
+        return 0;
+    }
+    if (scanned.safe > 0) progressed_ = true;
+    transaction_->received += scanned.safe;
+    chunk_left_ -= scanned.safe;
+    if (transaction_->chunks_as_data) {
+        pass_stuffed(ours.substr(0, scanned.safe));
+    } else {
+        pass_data(ours.substr(0, scanned.safe));
+    }
+    if (chunk_left_ == 0) end_chunk();
+    return scanned.safe;
+}
+
+/// All octets of the chunk are upstream, or on their way.
+void Conversation::end_chunk() {
+    if (transaction_->chunks_as_data && !chunk_is_last_) {
+        // Only the last chunk's answer says that the message was accepted, and that one is the upstream's.
+        enter(State::kAwaitingCommand);
+        return answer(Verb::kBdat, replies::kChunkTaken);
+    }
+    if (transaction_->chunks_as_data) {
+        pass_trace();
+        actions_.send_to_upstream(transaction_->stuffer.end_mark());
+        upstream_->await(Awaited::kEndOfData);
+        ++owed_;
+    }
+    enter(chunk_is_last_ ? State::kAwaitingFinal : State::kAwaitingCommand);
+}
+
+void Conversation::pass_data(ByteView safe) {
+    if (safe.empty()) return;
+    pass_trace();
+    transaction_->sent += safe.size();
+    actions_.send_to_upstream(safe);
+}
+
+void Conversation::pass_stuffed(ByteView safe) {
+    while (!safe.empty()) {
+        const smtp::DotStuffer::Result part = transaction_->stuffer.next(safe);
+        pass_data(safe.substr(0, part.pass));
+        if (part.then_dot) {
+            pass_trace();
+            actions_.send_to_upstream(".");
+        }
+        safe.remove_prefix(part.pass);
+    }
+}
+
+/// The Received: field, in front of the first octet of the message.
+void Conversation::pass_trace() {
+    if (transaction_->has_trace || !settings_.received_header) return;
+    transaction_->has_trace = true;
+    const std::string field = received_field();
+    transaction_->sent += field.size();
+    actions_.send_to_upstream(field);
+}
+
+void Conversation::refuse_data(const smtp::StaticReply& reply, Origin origin) {
+    refuse_data(to_reply(reply), origin);
+}
+
+/// The rest of the data, or of the chunk, is dropped; only then does the client listen for `reply`. The
+/// upstream connection ends with it, so that what it has of the message is never finished.
+void Conversation::refuse_data(const smtp::Reply& reply, Origin origin) {
+    refusal_ = std::make_unique<smtp::Reply>(reply);
+    refusal_origin_ = origin;
+    owed_ = 0;
+    const bool in_data = state_ == State::kReceivingData;
+    if (transaction_) reset_upstream();
+    enter(in_data ? State::kRefusingData : State::kRefusingChunk);
+    if (!in_data && chunk_left_ == 0) say_refusal();
+}
+
+std::size_t Conversation::take_refused_data(ByteView bytes) {
+    progressed_ = true;
+    const smtp::BodyScanner::Result scanned = transaction_->scanner.scan_refused(bytes);
+    if (scanned.verdict == Verdict::kEnd) say_refusal();
+    return scanned.safe;
+}
+
+std::size_t Conversation::take_refused_chunk(ByteView bytes) {
+    progressed_ = true;
+    const std::size_t taken = std::min<std::uint64_t>(bytes.size(), chunk_left_);
+    chunk_left_ -= taken;
+    if (chunk_left_ == 0) say_refusal();
+    return taken;
+}
+
+void Conversation::say_refusal() {
+    const std::unique_ptr<smtp::Reply> refusal = std::move(refusal_);
+    const bool chunk = state_ == State::kRefusingChunk;
+    enter(State::kAwaitingCommand);
+    pass_on(chunk ? Verb::kBdat : Verb::kData, *refusal);
+    end_message(refusal_origin_, refusal->code, refusal->text);
+}
+
+void Conversation::take_chunk_answer(bool was_last) {
+    const smtp::Reply& reply = upstream_->reply();
+    if (state_ == State::kReceivingChunk) {
+        // Answered before its octets were there: a refusal is believed, anything else cannot be.
+        if (reply.is_positive())
+            return upstream_failed(replies::kUpstreamNonsense, "answered a chunk too early");
+        return refuse_data(reply, Origin::kUpstream);
+    }
+    if (was_last) return take_final_answer();
+    pass_on(Verb::kBdat, reply);
+    if (reply.is_positive()) return;
+    end_message(Origin::kUpstream, reply.code, reply.text);
+    drop_upstream();
+}
+
+void Conversation::take_final_answer() {
+    const smtp::Reply& reply = upstream_->reply();
+    enter(State::kAwaitingCommand);
+    pass_on(chunk_is_last_ ? Verb::kBdat : Verb::kData, reply);
+    chunk_is_last_ = false;
+    end_message(Origin::kUpstream, reply.code, reply.text);
+    if (client_gone_) close(CloseReason::kClientGone);
+}
+
+}  // namespace gatepost::session

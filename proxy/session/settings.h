@@ -1,0 +1,44 @@
+// What a conversation needs to know of the configuration: one immutable value per listener, shared by its
+// connections and outliving them. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proxy/base/clock.h"
+
+namespace gatepost::session {
+
+struct Settings {
+    std::string hostname;  ///< greeting, EHLO reply, Received:
+
+    bool offers_tls = false;   ///< STARTTLS
+    bool require_tls = true;   ///< before TLS only EHLO, HELO, STARTTLS, NOOP, QUIT (decisions 1)
+    bool require_auth = true;  ///< MAIL before AUTH is 530, but for trusted clients
+
+    std::vector<std::string> mechanisms;  ///< offered, in this order; each can be served by every backend
+    bool plaintext_without_tls = false;
+    bool legacy_auth_line = false;
+    int max_attempts = 3;
+
+    std::uint64_t max_message_size = 0;  ///< octets; 0 = no limit
+    std::size_t max_recipients = 1000;
+    int max_errors = 10;
+    std::size_t max_line_length = 2048;
+    bool received_header = true;
+
+    Duration command_timeout = std::chrono::minutes(5);
+    Duration auth_timeout = std::chrono::seconds(60);  ///< for each line of an AUTH exchange
+    Duration data_timeout = std::chrono::minutes(10);  ///< without one octet of message data
+    Duration failure_delay =
+        std::chrono::seconds(1);  ///< every refused AUTH is answered this long after its last line
+    Duration handshake_timeout = std::chrono::seconds(15);
+    Duration connect_timeout = std::chrono::seconds(10);
+    Duration reply_timeout = std::chrono::minutes(5);
+};
+
+/// RFC 4954 section 4.
+inline constexpr std::size_t kMaxAuthLine = 12288;
+
+}  // namespace gatepost::session

@@ -1,0 +1,271 @@
+// The mail transaction up to its data: MAIL, RCPT, and the upstream with its answers and failures.
+#include "proxy/session/transaction.h"
+
+#include <utility>
+
+#include "proxy/session/conversation.h"
+#include "proxy/smtp/received.h"
+#include "proxy/smtp/reply_catalog.h"
+
+namespace gatepost::session {
+namespace replies = smtp::replies;
+using smtp::Awaited;
+using smtp::Verb;
+
+namespace {
+
+Result result_of(int code) {
+    if (code < 300) return Result::kAccepted;
+    return code < 500 ? Result::kTransient : Result::kPermanent;
+}
+
+}  // namespace
+
+void Conversation::begin_transaction(ByteView argument) {
+    smtp::Parsed<smtp::MailArguments> mail = smtp::parse_mail(argument);
+    if (!mail) return refuse(Verb::kMail, mail.error());
+    const std::uint64_t limit = settings_.max_message_size;
+    if (limit > 0 && mail->size && *mail->size > limit) return answer(Verb::kMail, replies::kTooLarge);
+
+    transaction_ = std::make_unique<Transaction>();
+    transaction_->mail = std::move(*mail);
+    transaction_->begun = now_;
+    actions_.report(MessageBegun{});
+    if (upstream_) return send_mail();
+    upstream_ = std::make_unique<smtp::UpstreamLeg>(settings_.hostname);
+    enter(State::kAwaitingUpstream);
+    actions_.open_upstream();
+}
+
+/// Parameters go as the EHLO of this very connection allows, not the last probe's (decisions 9b).
+void Conversation::send_mail() {
+    const smtp::Capabilities& able = upstream_->capabilities();
+    enter(State::kAwaitingCommand);
+    if (const auto refusal = smtp::missing_at(able, transaction_->mail)) {
+        answer(Verb::kMail, *refusal);
+        return end_message(Origin::kGateway, refusal->code, refusal->text);
+    }
+    const std::size_t added =
+        transaction_->mail.size && settings_.received_header ? received_field().size() : 0;
+    std::string command;
+    smtp::append_mail(command, transaction_->mail, able, added);
+    actions_.send_to_upstream(command);
+    upstream_->await(Awaited::kMail);
+    ++owed_;
+    client_leg_.enter(smtp::Phase::kMail);
+}
+
+std::optional<smtp::StaticReply> Conversation::refusal_of_recipient(ByteView argument) const {
+    const smtp::Parsed<smtp::RcptArguments> rcpt = smtp::parse_rcpt(argument);
+    if (!rcpt) return rcpt.error();
+    if (rcpt->recipient_has_8bit && !transaction_->mail.smtputf8) return replies::kNeedsSmtpUtf8;
+    if (transaction_->accepted + transaction_->pending >= settings_.max_recipients)
+        return replies::kTooManyRecipients;
+    return smtp::missing_at(upstream_->capabilities(), *rcpt);
+}
+
+void Conversation::add_recipient(ByteView argument) {
+    if (!upstream_) return answer(Verb::kRcpt, replies::kUpstreamLost);
+    if (const auto refusal = refusal_of_recipient(argument)) {
+        ++transaction_->refused;
+        actions_.report(RecipientAnswered{result_of(refusal->code), Origin::kGateway});
+        if (refusal->code == 501 || refusal->code == 555) return refuse(Verb::kRcpt, *refusal);
+        return answer(Verb::kRcpt, *refusal);
+    }
+    std::string command;
+    smtp::append_rcpt(command, *smtp::parse_rcpt(argument), upstream_->capabilities());
+    actions_.send_to_upstream(command);
+    upstream_->await(Awaited::kRcpt);
+    ++owed_;
+    ++transaction_->pending;
+    client_leg_.enter(smtp::Phase::kRcpt);
+}
+
+void Conversation::take_upstream_event(smtp::UpstreamLeg::Event event) {
+    using Event = smtp::UpstreamLeg::Event;
+    const bool opening = state_ == State::kAwaitingUpstream;
+    switch (event) {
+        case Event::kNone: return;
+        case Event::kReady: return upstream_opened();
+        case Event::kReply: return take_upstream_answer();
+        case Event::kRefused:
+            return upstream_not_opened(
+                upstream_->reply().is_permanent() ? UpstreamOpening::kRefused : UpstreamOpening::kRefusedNow,
+                replies::kUpstreamRefuses);
+        case Event::kGoingAway:
+            if (opening) return upstream_not_opened(UpstreamOpening::kRefusedNow, replies::kUpstreamRefuses);
+            return upstream_failed(replies::kUpstreamRefuses, "421");
+        case Event::kNonsense:
+            actions_.report(UpstreamReplied{});
+            if (opening) return upstream_not_opened(UpstreamOpening::kNonsense, replies::kUpstreamNonsense);
+            return upstream_failed(replies::kUpstreamNonsense, "an answer that cannot be");
+    }
+}
+
+void Conversation::upstream_opened() {
+    actions_.report(UpstreamOpeningEnded{UpstreamOpening::kOpened, upstream_->reply().text});
+    if (state_ == State::kAwaitingUpstream) send_mail();
+}
+
+void Conversation::upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply) {
+    const bool said = how == UpstreamOpening::kRefused || how == UpstreamOpening::kRefusedNow;
+    actions_.report(
+        UpstreamOpeningEnded{how, said ? std::string_view(upstream_->reply().text) : std::string_view()});
+    drop_upstream();
+    enter(State::kAwaitingCommand);
+    answer(Verb::kMail, reply);
+    end_message(Origin::kUpstream, reply.code, reply.text);
+}
+
+void Conversation::take_upstream_answer() {
+    const smtp::Reply& reply = upstream_->reply();
+    const Awaited answered = upstream_->answered();
+    actions_.report(UpstreamReplied{answered, reply.code});
+    if (answered == Awaited::kReset || answered == Awaited::kQuit) {
+        if (!reply.is_positive()) upstream_failed(replies::kUpstreamNonsense, "refused RSET");
+        return;
+    }
+    progressed_ = true;
+    if (owed_ > 0) --owed_;
+    switch (answered) {
+        case Awaited::kMail: take_mail_answer(); break;
+        case Awaited::kRcpt: take_recipient_answer(); break;
+        case Awaited::kData: take_go_ahead(); break;
+        case Awaited::kEndOfData: take_final_answer(); break;
+        case Awaited::kChunk: take_chunk_answer(false); break;
+        case Awaited::kLastChunk: take_chunk_answer(true); break;
+        case Awaited::kReset:
+        case Awaited::kQuit: break;
+    }
+    // Answers to what was pipelined behind a refused MAIL belong to its transaction still.
+    if (owed_ == 0 && transaction_ && transaction_->mail_refusal && state_ == State::kAwaitingCommand) {
+        const smtp::Reply refusal = std::move(*transaction_->mail_refusal);
+        end_message(Origin::kUpstream, refusal.code, refusal.text);
+    }
+}
+
+void Conversation::take_mail_answer() {
+    const smtp::Reply& reply = upstream_->reply();
+    pass_on(Verb::kMail, reply);
+    transaction_->mail_accepted = reply.is_positive();
+    if (reply.is_positive()) return;
+    client_leg_.enter(smtp::Phase::kGreeted);
+    transaction_->mail_refusal = reply;
+}
+
+void Conversation::take_recipient_answer() {
+    const smtp::Reply& reply = upstream_->reply();
+    --transaction_->pending;
+    ++(reply.is_positive() ? transaction_->accepted : transaction_->refused);
+    pass_on(Verb::kRcpt, reply);
+    actions_.report(RecipientAnswered{result_of(reply.code), Origin::kUpstream});
+}
+
+/// The connection to the upstream is of no use any more. Whoever waits for an answer of it gets `reply`.
+void Conversation::upstream_failed(const smtp::StaticReply& reply, std::string_view what) {
+    if (transaction_) actions_.report(UpstreamFailed{what});
+    const bool in_data = state_ == State::kReceivingData || state_ == State::kReceivingChunk;
+    const bool chunk_follows = state_ == State::kAwaitingGoAhead && transaction_->chunks_as_data;
+    if (in_data || chunk_follows) {
+        drop_upstream();
+        return refuse_data(reply, Origin::kUpstream);
+    }
+    const bool was_waiting = state_ == State::kAwaitingGoAhead || state_ == State::kAwaitingFinal;
+    const bool out_of_step = state_ == State::kAwaitingGoAhead && has_unread_;
+    answer_owed(reply);
+    drop_upstream();
+    if (was_waiting) enter(State::kAwaitingCommand);
+    // A client that has heard 250 to its MAIL goes on with the transaction, and must hear 451, not 503, until
+    // it ends it.
+    const bool goes_on = transaction_ && transaction_->mail_accepted && !was_waiting;
+    if (!goes_on) end_message(Origin::kUpstream, reply.code, reply.text);
+    if (client_gone_) return close(CloseReason::kClientGone);
+    if (out_of_step) say_and_close(replies::kOutOfStep, CloseReason::kProtocolError);
+}
+
+void Conversation::answer_owed(const smtp::StaticReply& reply) {
+    for (; owed_ > 0; --owed_) {
+        std::optional<Awaited> awaited = upstream_->give_up_next();
+        while (awaited == Awaited::kReset) awaited = upstream_->give_up_next();
+        switch (awaited.value_or(upstream_->answered())) {
+            case Awaited::kMail: answer(Verb::kMail, reply); break;
+            case Awaited::kRcpt:
+                answer(Verb::kRcpt, reply);
+                actions_.report(RecipientAnswered{Result::kTransient, Origin::kUpstream});
+                break;
+            case Awaited::kData:
+            case Awaited::kEndOfData: answer(Verb::kData, reply); break;
+            case Awaited::kChunk:
+            case Awaited::kLastChunk: answer(Verb::kBdat, reply); break;
+            case Awaited::kReset:
+            case Awaited::kQuit: break;
+        }
+    }
+}
+
+/// RSET, EHLO: the client gives its transaction up.
+void Conversation::reset_transaction() {
+    if (!transaction_) return;
+    reset_upstream();
+    end_message(Result::kAborted, Origin::kClient, 0, "");
+}
+
+/// Makes the upstream forget the transaction. Inside message data only ending the connection does that.
+void Conversation::reset_upstream() {
+    if (!upstream_) return;
+    if (!upstream_->can_send() || upstream_->awaited() > 0 || (transaction_ && transaction_->data_begun)) {
+        return drop_upstream();
+    }
+    actions_.send_to_upstream("RSET\r\n");
+    upstream_->await(Awaited::kReset);
+}
+
+void Conversation::drop_upstream() {
+    if (!upstream_) return;
+    upstream_.reset();
+    actions_.drop_upstream(UpstreamGoodbye::kAbort);
+}
+
+/// The session has no more use for it: QUIT where that cannot be taken for message data, else an abrupt end.
+void Conversation::release_upstream() {
+    if (!upstream_) return;
+    const bool idle = upstream_->can_send() && upstream_->awaited() == 0;
+    if (!idle || (transaction_ && transaction_->data_begun)) return drop_upstream();
+    actions_.send_to_upstream("QUIT\r\n");
+    upstream_.reset();
+    actions_.drop_upstream(UpstreamGoodbye::kQuit);
+}
+
+void Conversation::end_message(Origin origin, int code, std::string_view reply) {
+    end_message(result_of(code), origin, code, reply);
+}
+
+void Conversation::end_message(Result result, Origin origin, int code, std::string_view reply) {
+    if (!transaction_) return;
+    if (result == Result::kAccepted) ++messages_;
+    actions_.report(MessageEnded{.result = result,
+                                 .origin = origin,
+                                 .sender = transaction_->mail.sender,
+                                 .recipients = transaction_->accepted,
+                                 .recipients_refused = transaction_->refused,
+                                 .size = transaction_->sent,
+                                 .code = code,
+                                 .reply = reply,
+                                 .client_gone = client_gone_});
+    transaction_.reset();
+    if (client_leg_.phase() > smtp::Phase::kGreeted) client_leg_.enter(smtp::Phase::kGreeted);
+}
+
+std::string Conversation::received_field() const {
+    return smtp::received_field({.greeting_name = client_leg_.greeting_name(),
+                                 .client_address = client_.address,
+                                 .our_name = settings_.hostname,
+                                 .session_id = client_.session_id,
+                                 .esmtp = client_leg_.is_esmtp(),
+                                 .tls = tls_,
+                                 .authenticated = authenticated_,
+                                 .smtputf8 = transaction_->mail.smtputf8,
+                                 .time = transaction_->begun});
+}
+
+}  // namespace gatepost::session

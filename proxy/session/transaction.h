@@ -1,0 +1,39 @@
+// What lives from MAIL to the end of one mail transaction, and not longer: nothing of it can leak into the
+// next. Pure.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "proxy/base/clock.h"
+#include "proxy/session/conversation.h"
+#include "proxy/smtp/body_scanner.h"
+#include "proxy/smtp/dot_stuffer.h"
+#include "proxy/smtp/parameters.h"
+
+namespace gatepost::session {
+
+struct Conversation::Transaction {
+    smtp::MailArguments mail;
+    WallTime begun;
+
+    // Recipients
+    bool mail_accepted = false;
+    std::size_t pending = 0;  ///< sent, the upstream's answer awaited
+    std::size_t accepted = 0;
+    std::size_t refused = 0;
+    std::optional<smtp::Reply> mail_refusal;  ///< kept while answers to pipelined commands are outstanding
+
+    // Message data
+    smtp::BodyScanner scanner;
+    smtp::ChunkScanner chunk_scanner;
+    smtp::DotStuffer stuffer;
+    std::uint64_t received = 0;   ///< octets of message data from the client
+    std::uint64_t sent = 0;       ///< octets of message data to the upstream, the Received: field included
+    bool has_trace = false;       ///< the Received: field was sent
+    bool chunks_as_data = false;  ///< BDAT from the client, DATA to an upstream without CHUNKING
+    bool data_begun = false;      ///< what goes upstream is message data: only an abrupt end takes it back
+};
+
+}  // namespace gatepost::session
