@@ -1,6 +1,8 @@
 #include "proxy/observe/log_sink.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>

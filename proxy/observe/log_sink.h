@@ -3,15 +3,13 @@
 // log.
 #pragma once
 
-#include <array>
-#include <atomic>
-#include <charconv>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "conf/log_events.h"
