@@ -1,0 +1,166 @@
+#include "proxy/upstream/prober.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "proxy/base/printable.h"
+#include "proxy/net/dialer.h"
+#include "proxy/net/timer.h"
+#include "proxy/net/transport.h"
+#include "proxy/smtp/upstream_leg.h"
+#include "proxy/upstream/health.h"
+
+namespace gatepost::upstream {
+namespace {
+
+constexpr std::chrono::seconds kGrace{1};
+
+}  // namespace
+
+/// One server's probes, one at a time.
+class Prober::ServerProbe final : public net::TransportHandler,
+                                  public std::enable_shared_from_this<ServerProbe> {
+  public:
+    ServerProbe(Prober& prober, std::size_t server, net::EventLoop& loop, net::Resolver& resolver)
+        : prober_(prober),
+          server_(server),
+          loop_(loop),
+          resolver_(resolver),
+          health_(prober.settings_.rise, prober.settings_.fall),
+          next_(loop, [this] { begin(); }),
+          deadline_(loop, [this] { end(false, "no answer in time"); }) {
+        known_.name = prober.settings_.servers[server];
+    }
+
+    void begin() {
+        deadline_.start(prober_.settings_.timeout);
+        is_probing_ = true;
+        resolver_.resolve(known_.name, loop_, [self = weak_from_this()](Result<net::Addresses> addresses) {
+            if (const auto probe = self.lock()) probe->resolved(std::move(addresses));
+        });
+    }
+
+    void start_soon() { next_.start(Duration::zero()); }
+
+    std::size_t on_bytes(net::Transport& /*transport*/, ByteView bytes) override {
+        std::size_t consumed = 0;
+        while (is_probing_ && leg_) {
+            std::string out;
+            const smtp::UpstreamLeg::Result result = leg_->next(bytes.substr(consumed), out);
+            consumed += result.consumed;
+            if (!out.empty()) transport_->write(out);
+            take(result.event);
+            if (result.consumed == 0) break;
+        }
+        return is_probing_ ? consumed : bytes.size();
+    }
+    void on_tls_established(net::Transport& /*transport*/) override {}
+    void on_drained(net::Transport& /*transport*/) override {}
+    void on_closed(net::Transport& /*transport*/, net::CloseCause cause) override {
+        if (cause == net::CloseCause::kConnectFailed && dial_next()) return;
+        end(false, cause == net::CloseCause::kConnectFailed ? "connection failed" : "connection closed");
+    }
+
+  private:
+    void resolved(Result<net::Addresses> addresses) {
+        if (!is_probing_) return;
+        if (!addresses) return end(false, addresses.error().message);
+        known_.addresses = std::move(*addresses);
+        address_ = 0;
+        if (!dial_next()) end(false, "connection failed");
+    }
+
+    /// False: there is no further address.
+    bool dial_next() {
+        retire();
+        while (address_ < known_.addresses.size()) {
+            std::expected<net::UniqueFd, int> socket = net::dial(known_.addresses[address_++]);
+            if (!socket) continue;
+            leg_.emplace(prober_.settings_.our_name);
+            transport_ = std::make_unique<net::Transport>(loop_, std::move(*socket), *this);
+            transport_->start();
+            return true;
+        }
+        return false;
+    }
+
+    void take(smtp::UpstreamLeg::Event event) {
+        using Event = smtp::UpstreamLeg::Event;
+        switch (event) {
+            case Event::kNone:
+            case Event::kReply: return;
+            case Event::kReady:
+                known_.capabilities = leg_->capabilities();
+                transport_->write("QUIT\r\n");
+                return end(true, "");
+            case Event::kRefused:
+            case Event::kGoingAway: return end(false, "refused: " + printable(leg_->reply().text));
+            case Event::kNonsense: return end(false, "an answer that cannot be");
+        }
+    }
+
+    void end(bool good, std::string_view what) {
+        if (!std::exchange(is_probing_, false)) return;
+        deadline_.stop();
+        if (good && transport_) transport_->finish(kGrace);
+        retire();
+        const bool changed = health_.note(good);
+        known_.is_healthy = health_.is_healthy();
+        prober_.observer_.probed(server_, good, what);
+        if (changed) prober_.observer_.health_changed(server_, known_.is_healthy, what);
+        prober_.update(server_, known_);
+        next_.start(prober_.settings_.interval);
+    }
+
+    /// The transport may be in the middle of a callback: it is destroyed after it.
+    void retire() {
+        if (!transport_) return;
+        transport_->close();
+        loop_.defer([old = std::move(transport_)] {});
+    }
+
+    Prober& prober_;
+    const std::size_t server_;
+    net::EventLoop& loop_;
+    net::Resolver& resolver_;
+    Server known_;
+    Health health_;
+    net::Timer next_;
+    net::Timer deadline_;
+    std::optional<smtp::UpstreamLeg> leg_;
+    std::unique_ptr<net::Transport> transport_;
+    std::size_t address_ = 0;
+    bool is_probing_ = false;
+};
+
+Prober::Prober(net::EventLoop& loop, net::Resolver& resolver, ProbeSettings settings, ProbeObserver& observer)
+    : settings_(std::move(settings)), observer_(observer) {
+    auto first = std::make_shared<Snapshot>();
+    for (const std::string& server : settings_.servers) {
+        Server known{.name = server, .addresses = {}, .is_healthy = false, .capabilities = {}};
+        if (const auto address = net::numeric_endpoint(server)) known.addresses = {*address};
+        first->servers.push_back(std::move(known));
+    }
+    snapshot_ = std::move(first);
+    for (std::size_t i = 0; i < settings_.servers.size(); ++i) {
+        probes_.push_back(std::make_shared<ServerProbe>(*this, i, loop, resolver));
+        probes_.back()->start_soon();
+    }
+}
+
+Prober::~Prober() = default;
+
+void Prober::update(std::size_t server, Server now) {
+    const Server& before = snapshot_->servers[server];
+    if (before.addresses == now.addresses && before.is_healthy == now.is_healthy &&
+        before.capabilities == now.capabilities) {
+        return;
+    }
+    auto next = std::make_shared<Snapshot>(*snapshot_);
+    next->servers[server] = std::move(now);
+    snapshot_ = std::move(next);
+    observer_.snapshot_changed(snapshot_);
+}
+
+}  // namespace gatepost::upstream

@@ -1,0 +1,38 @@
+#include "proxy/upstream/snapshot.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace gatepost::upstream {
+
+smtp::Capabilities Snapshot::offer() const {
+    std::optional<smtp::Capabilities> all;
+    for (const Server& server : servers) {
+        if (!server.is_healthy) continue;
+        all = all ? all->intersect(server.capabilities) : server.capabilities;
+    }
+    return all.value_or(smtp::Capabilities());
+}
+
+bool Snapshot::has_healthy() const {
+    return std::ranges::any_of(servers, [](const Server& server) { return server.is_healthy; });
+}
+
+std::vector<Candidate> candidates(const Snapshot& snapshot, const std::vector<std::size_t>& in_use) {
+    std::vector<std::size_t> order(snapshot.servers.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(order, {}, [&](std::size_t server) {
+        const std::size_t busy = server < in_use.size() ? in_use[server] : 0;
+        return std::pair(!snapshot.servers[server].is_healthy, busy);
+    });
+    std::vector<Candidate> all;
+    for (const std::size_t server : order) {
+        for (const net::SocketAddress& address : snapshot.servers[server].addresses)
+            all.push_back({server, address});
+    }
+    return all;
+}
+
+}  // namespace gatepost::upstream
