@@ -1,0 +1,43 @@
+// An upstream's octets are the same replies however they arrive, and what a client is sent of them reads the
+// same again.
+#include "proxy/smtp/reply_reader.h"
+#include "tests/fuzz/fuzz.h"
+
+namespace {
+
+using namespace gatepost;
+using Status = smtp::ReplyReader::Status;
+
+/// The replies as clients are sent them; "nonsense" ends it.
+std::string passed_on(ByteView input, std::size_t most) {
+    smtp::ReplyReader reader;
+    std::string story;
+    fuzz::feed(input, most, [&](ByteView view) {
+        std::size_t consumed = 0;
+        for (;;) {
+            const auto result = reader.next(view.substr(consumed));
+            consumed += result.consumed;
+            if (result.status == Status::kNonsense) {
+                story += "nonsense";
+                return ByteView::npos;
+            }
+            if (result.status == Status::kNeedMore) break;
+            fuzz::require(reader.reply().code >= 200 && reader.reply().code < 600, "codes are codes");
+            smtp::append(story, reader.reply());
+        }
+        fuzz::require(view.size() - consumed <= smtp::ReplyReader::kMaxLine + 1, "what is kept is bounded");
+        return consumed;
+    });
+    return story;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const ByteView input = fuzz::octets(data, size);
+    const std::string whole = passed_on(input, size + 1);
+    for (const std::size_t most : {1U, 5U})
+        fuzz::require(passed_on(input, most) == whole, "splits do not matter");
+    fuzz::require(passed_on(whole, whole.size() + 1) == whole, "what is sent on reads the same again");
+    return 0;
+}
