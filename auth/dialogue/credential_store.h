@@ -25,7 +25,9 @@ struct Lookup {
     enum class Status { kFound, kUnknown, kUnavailable };
     Status status = Status::kUnavailable;
     std::shared_ptr<const StoredCredential> credential;  ///< set for kFound
-    std::string backend;                                 ///< who answered
+    std::shared_ptr<const StoredCredential>
+        stand_in;         ///< may be set for kUnknown: costs to check what this store's do
+    std::string backend;  ///< who answered
 };
 
 class CredentialStore {

@@ -88,6 +88,7 @@ MessageGrammar::Check MessageGrammar::plain(ByteView message) {
         return refuse(Check::kUnacceptable, Reason::kBadMessage);
     if (!authzid.empty() && authzid != authcid) return refuse(Check::kUnacceptable, Reason::kNotAuthorized);
     state_ = State::kNothingMore;
+    has_password_ = true;
     return Check::kGood;
 }
 
@@ -101,6 +102,7 @@ MessageGrammar::Check MessageGrammar::login_user(ByteView message) {
 MessageGrammar::Check MessageGrammar::login_password(ByteView message) {
     if (!is_acceptable_password(message)) return refuse(Check::kUnacceptable, Reason::kBadMessage);
     state_ = State::kNothingMore;
+    has_password_ = true;
     return Check::kGood;
 }
 

@@ -40,6 +40,9 @@ class MessageGrammar {
     /// Why the last message was not good.
     [[nodiscard]] Reason reason() const noexcept { return reason_; }
 
+    /// Whether the last good message held the password: only such a step needs a record and may hash.
+    [[nodiscard]] bool has_password() const noexcept { return has_password_; }
+
     /// Whom the client has named so far, "" if nobody.
     [[nodiscard]] const std::string& user() const noexcept { return user_; }
 
@@ -53,6 +56,7 @@ class MessageGrammar {
 
     State state_ = State::kNothingMore;
     Reason reason_ = Reason::kNone;
+    bool has_password_ = false;
     std::string user_;
 };
 

@@ -1,0 +1,52 @@
+// Cyrus SASL as a process has it: initialised once on the main thread before any worker, ended once after
+// them. No configuration file, no plugin but the wanted ones, no syslog. This folder's .cpp files alone
+// include sasl.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "auth/dialogue/mechanism_engine.h"
+#include "proxy/base/result.h"
+
+namespace gatepost::auth {
+
+class SaslLibrary {
+  public:
+    struct Options {
+        /// Warnings and errors of the library, one printable line each, never with a secret; called on any
+        /// thread. May be empty.
+        std::function<void(std::string_view line)> log;
+    };
+
+    /// Main thread, before any other; at most one object lives at a time. The error names what to install.
+    [[nodiscard]] static Result<std::unique_ptr<SaslLibrary>> start(Options options);
+
+    /// Main thread; every exchange must be gone.
+    ~SaslLibrary();
+    SaslLibrary(const SaslLibrary&) = delete;
+    SaslLibrary& operator=(const SaslLibrary&) = delete;
+
+    /// "2.1.28", of the library that is loaded. Any thread.
+    [[nodiscard]] static std::string version();
+
+  private:
+    explicit SaslLibrary(Options options);
+};
+
+/// The mechanism engine over the library. Any thread.
+class CyrusEngine final : public MechanismEngine {
+  public:
+    /// `library` must outlive the engine and its exchanges. `hostname`: this server's name, as mechanisms may
+    /// show it.
+    CyrusEngine(SaslLibrary& library, std::string hostname);
+
+    [[nodiscard]] std::unique_ptr<MechanismExchange> begin(std::string_view mechanism) override;
+
+  private:
+    const std::string hostname_;
+};
+
+}  // namespace gatepost::auth

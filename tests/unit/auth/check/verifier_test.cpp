@@ -1,0 +1,320 @@
+#include "auth/check/verifier.h"
+
+#include <atomic>
+#include <latch>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/fakes/auth_fakes.h"
+
+namespace gatepost::auth {
+namespace {
+
+using namespace std::string_literals;
+
+constexpr std::string_view kScramPencil =
+    "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
+    "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
+std::atomic<int> g_hashes{0};
+std::atomic<int> g_plain_hashes{0};
+
+bool counted_match(const Record& record, ByteView password) {
+    ++(record.is_cheap() ? g_plain_hashes : g_hashes);
+    return record.matches(password);
+}
+
+class VerifierTest : public ::testing::Test {
+  protected:
+    VerifierTest() {
+        g_hashes = 0;
+        g_plain_hashes = 0;
+        first_->add("user", kScramPencil);
+        first_->add("plain", "{PLAIN}pencil");
+        first_->add("gone", kScramPencil, true);
+        first_->add("broken", "{NOSUCH}x");
+        second_->add("user", "{PLAIN}other");
+        second_->add("late", "{PLAIN}pencil");
+    }
+
+    ~VerifierTest() override {
+        pool_.stop();
+        home_.run_ready();
+        verifier_.reset();
+        EXPECT_EQ(engine_.alive, 0) << "every exchange is disposed of on every outcome";
+    }
+
+    void plain(std::uint64_t id, const std::string& user, const std::string& password) {
+        verifier_->step(
+            {id}, {.mechanism = "PLAIN", .is_first = true, .message = Secret('\0' + user + '\0' + password)});
+    }
+
+    Verdict wait_for(std::uint64_t id) {
+        Verdict found;
+        const bool is_there = home_.run_until([&] {
+            for (auto& [whose, verdict] : receiver_.verdicts) {
+                if (whose == id) {
+                    found = verdict;
+                    return true;
+                }
+            }
+            return false;
+        });
+        EXPECT_TRUE(is_there) << "no verdict";
+        receiver_.verdicts.clear();
+        return found;
+    }
+
+    Verdict judged(const std::string& user, const std::string& password) {
+        plain(1, user, password);
+        return wait_for(1);
+    }
+
+    /// Holds the pool's only thread until the test lets go.
+    void block_pool() {
+        std::latch started(1);
+        ASSERT_TRUE(pool_.try_submit([this, &started](bool) {
+            started.count_down();
+            released_.wait();
+        }));
+        started.wait();
+    }
+
+    FakeExecutor home_;
+    FakeReceiver receiver_;
+    FakeEngine engine_;
+    std::shared_ptr<FakeStore> first_ = std::make_shared<FakeStore>();
+    std::shared_ptr<FakeStore> second_ = std::make_shared<FakeStore>();
+    std::latch released_{1};
+    VerifyPool pool_{{.threads = 1, .queue = 2, .deadline = std::chrono::milliseconds(200)}};
+    std::unique_ptr<StoreVerifier> verifier_ =
+        std::make_unique<StoreVerifier>(StoreVerifier::Parts{.home = home_,
+                                                             .receiver = receiver_,
+                                                             .engine = engine_,
+                                                             .pool = pool_,
+                                                             .stores = {{"one", first_}, {"two", second_}},
+                                                             .match = counted_match});
+};
+
+TEST_F(VerifierTest, RightPasswordIsAcceptedWithItsBackend) {
+    const Verdict verdict = judged("user", "pencil");
+    EXPECT_EQ(verdict.outcome, Outcome::kAccepted);
+    EXPECT_EQ(verdict.identity.user, "user");
+    EXPECT_EQ(verdict.identity.mechanism, "PLAIN");
+    EXPECT_EQ(verdict.identity.backend, "one");
+    EXPECT_EQ(verifier_->open_exchanges(), 0U);
+}
+
+TEST_F(VerifierTest, NoVerdictIsDeliveredInsideTheCall) {
+    plain(1, "plain", "pencil");
+    EXPECT_TRUE(receiver_.verdicts.empty());
+    EXPECT_EQ(wait_for(1).outcome, Outcome::kAccepted);
+    EXPECT_EQ(pool_.counts().done, 0U) << "{PLAIN} needs no pool";
+    verifier_->step({2}, {.mechanism = "LOGIN", .is_first = true, .message = {}});
+    EXPECT_TRUE(receiver_.verdicts.empty());
+    EXPECT_EQ(wait_for(2).challenge, "Username:");
+    verifier_->step({3}, {.mechanism = "FOOBAR", .is_first = true, .message = {}});
+    EXPECT_TRUE(receiver_.verdicts.empty());
+    EXPECT_EQ(wait_for(3).outcome, Outcome::kUnavailable);
+}
+
+TEST_F(VerifierTest, LoginGoesThroughItsThreeSteps) {
+    verifier_->step({7}, {.mechanism = "LOGIN", .is_first = true, .message = {}});
+    EXPECT_EQ(wait_for(7).challenge, "Username:");
+    verifier_->step({7}, {.mechanism = "LOGIN", .is_first = false, .message = Secret("nobody")});
+    const Verdict asked = wait_for(7);
+    EXPECT_EQ(asked.challenge, "Password:") << "A4: asked for even when the user does not exist";
+    EXPECT_EQ(asked.identity.user, "nobody");
+    EXPECT_EQ(first_->asked, 0) << "the record is fetched when it is needed, fresh";
+    EXPECT_EQ(verifier_->open_exchanges(), 1U);
+    verifier_->step({7}, {.mechanism = "LOGIN", .is_first = false, .message = Secret("pencil")});
+    EXPECT_EQ(wait_for(7).reason, Reason::kUnknownUser);
+    EXPECT_EQ(verifier_->open_exchanges(), 0U);
+}
+
+TEST_F(VerifierTest, StoresAreAskedInOrderAndTheFirstThatKnowsDecides) {
+    EXPECT_EQ(judged("user", "other").outcome, Outcome::kRejected)
+        << "the second store's password for a user of the first";
+    EXPECT_EQ(second_->asked, 0);
+    const Verdict late = judged("late", "pencil");
+    EXPECT_EQ(late.outcome, Outcome::kAccepted);
+    EXPECT_EQ(late.identity.backend, "two");
+}
+
+TEST_F(VerifierTest, AStoreThatCannotAnswerStopsTheSearch) {
+    first_->is_down = true;
+    const Verdict verdict = judged("late", "pencil");
+    EXPECT_EQ(verdict.outcome, Outcome::kUnavailable);
+    EXPECT_EQ(verdict.reason, Reason::kStoreFailed);
+    EXPECT_EQ(verdict.identity.user, "late");
+    EXPECT_EQ(second_->asked, 0) << "the user may be the first store's";
+    first_->is_down = false;
+    second_->is_down = true;
+    EXPECT_EQ(judged("late", "pencil").outcome, Outcome::kUnavailable);
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_EQ(judged("broken", "pencil").outcome, Outcome::kUnavailable)
+        << "an unreadable record is no wrong password";
+}
+
+TEST_F(VerifierTest, UnknownWrongAndDisabledCostTheSameHashes) {
+    struct Case {
+        std::string user, password;
+        Reason reason;
+    };
+    for (const Case& c :
+         {Case{"nobody", "pencil", Reason::kUnknownUser}, Case{"user", "wrong", Reason::kWrongPassword},
+          Case{"gone", "pencil", Reason::kDisabled}, Case{"gone", "wrong", Reason::kWrongPassword}}) {
+        g_hashes = 0;
+        const std::uint64_t pooled = pool_.counts().done;
+        const Verdict verdict = judged(c.user, c.password);
+        EXPECT_EQ(verdict.outcome, Outcome::kRejected);
+        EXPECT_EQ(verdict.reason, c.reason) << c.user;
+        EXPECT_EQ(g_hashes, 1) << c.user;
+        EXPECT_EQ(g_plain_hashes, 0) << c.user;
+        while (pool_.counts().done == pooled)
+            std::this_thread::yield();  // the same detour over the pool as well
+    }
+}
+
+TEST_F(VerifierTest, AnUnknownUserIsCheckedAgainstWhatTheStoreOffers) {
+    auto stand_in = std::make_shared<StoredCredential>();
+    stand_in->record = Secret("{PLAIN}pencil");
+    first_->stand_in = stand_in;
+    const Verdict verdict = judged("nobody", "pencil");
+    EXPECT_EQ(verdict.outcome, Outcome::kRejected) << "even the stand-in's own password opens nothing";
+    EXPECT_EQ(verdict.reason, Reason::kUnknownUser);
+    EXPECT_EQ(g_plain_hashes, 1);
+    EXPECT_EQ(g_hashes, 0);
+}
+
+TEST_F(VerifierTest, AnEngineThatLiesIsNotBelieved) {
+    for (const FakeEngine::Lie lie : {FakeEngine::Lie::kAcceptsAll, FakeEngine::Lie::kAcceptsWithoutAsking,
+                                      FakeEngine::Lie::kAsksForAnother, FakeEngine::Lie::kFails}) {
+        engine_.lie = lie;
+        for (const std::string& user : {"user"s, "plain"s, "nobody"s, "gone"s}) {
+            const Verdict verdict = judged(user, "wrong");
+            EXPECT_NE(verdict.outcome, Outcome::kAccepted);
+        }
+        verifier_->step({5}, {.mechanism = "PLAIN", .is_first = true, .message = {}});
+        EXPECT_NE(wait_for(5).outcome, Outcome::kAccepted) << "accepted without a password";
+        verifier_->cancel({5});
+    }
+    engine_.lie = FakeEngine::Lie::kNamesAnother;
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kUnavailable) << "proved as somebody else";
+}
+
+TEST_F(VerifierTest, MessagesThatNobodyMaySendNeverReachTheEngineOrAStore) {
+    engine_.lie = FakeEngine::Lie::kAcceptsAll;
+    EXPECT_EQ(judged(" user", "pencil").outcome, Outcome::kRejected);
+    EXPECT_EQ(judged("user", "").outcome, Outcome::kRejected);
+    verifier_->step({1}, {.mechanism = "PLAIN", .is_first = true, .message = Secret("boss\0user\0pencil"s)});
+    EXPECT_EQ(wait_for(1).reason, Reason::kNotAuthorized);
+    verifier_->step({1}, {.mechanism = "PLAIN", .is_first = true, .message = Secret("user")});
+    EXPECT_EQ(wait_for(1).outcome, Outcome::kMalformed);
+    EXPECT_EQ(first_->asked, 0);
+}
+
+TEST_F(VerifierTest, AFullQueueIsBusyAndAnOldOneIsLate) {
+    block_pool();
+    plain(1, "user", "pencil");
+    plain(2, "user", "pencil");
+    plain(3, "user", "pencil");
+    const Verdict refused = wait_for(3);
+    EXPECT_EQ(refused.outcome, Outcome::kBusy);
+    EXPECT_EQ(refused.reason, Reason::kQueueFull);
+    EXPECT_EQ(refused.identity.user, "user");
+    plain(4, "plain", "pencil");
+    EXPECT_EQ(wait_for(4).outcome, Outcome::kAccepted) << "what does not hash does not wait";
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    released_.count_down();
+    const Verdict late = wait_for(1);
+    EXPECT_EQ(late.outcome, Outcome::kBusy);
+    EXPECT_EQ(late.reason, Reason::kDeadline);
+    EXPECT_EQ(g_hashes, 0) << "nobody waits for it any more: no hash for it";
+}
+
+TEST_F(VerifierTest, AfterCancelNoVerdictArrives) {
+    block_pool();
+    plain(1, "user", "pencil");
+    home_.run_ready();  // the look-up has answered, the job waits
+    plain(2, "plain", "pencil");
+    verifier_->cancel({1});
+    verifier_->cancel({2});  // its look-up is still under way
+    verifier_->cancel({99});
+    EXPECT_EQ(verifier_->open_exchanges(), 0U);
+    released_.count_down();
+    while (pool_.counts().done < 2) std::this_thread::yield();
+    home_.run_ready();
+    EXPECT_TRUE(receiver_.verdicts.empty());
+    EXPECT_EQ(g_hashes, 0) << "a cancelled job is not run";
+}
+
+TEST_F(VerifierTest, CancelledWhileTheVerdictIsOnItsWayHome) {
+    plain(1, "user", "pencil");
+    home_.run_ready();
+    while (pool_.counts().done < 1) std::this_thread::yield();
+    verifier_->cancel({1});
+    plain(1, "plain", "wrong");  // the same connection tries again
+    home_.run_ready();
+    ASSERT_EQ(receiver_.verdicts.size(), 1U);
+    EXPECT_EQ(receiver_.verdicts[0].second.outcome, Outcome::kRejected)
+        << "the first attempt's verdict is not the second's";
+}
+
+TEST_F(VerifierTest, GoneBeforeItsJobsEnd) {
+    block_pool();
+    plain(1, "user", "pencil");
+    home_.run_ready();
+    plain(2, "user", "pencil");  // still at the store
+    verifier_.reset();
+    released_.count_down();
+    while (pool_.counts().done < 2) std::this_thread::yield();
+    home_.run_ready();
+    EXPECT_TRUE(receiver_.verdicts.empty());
+}
+
+TEST_F(VerifierTest, AStepOutOfTurnIsOurFaultNotTheClients) {
+    verifier_->step({1}, {.mechanism = "LOGIN", .is_first = false, .message = Secret("user")});
+    EXPECT_EQ(wait_for(1).outcome, Outcome::kUnavailable);
+    plain(2, "plain", "pencil");
+    verifier_->step({2}, {.mechanism = "PLAIN", .is_first = false, .message = Secret("\0plain\0pencil"s)});
+    EXPECT_EQ(wait_for(2).outcome, Outcome::kUnavailable);
+    home_.run_ready();
+    EXPECT_TRUE(receiver_.verdicts.empty()) << "one verdict, not two";
+}
+
+TEST(VerifyPool, RunsInOrderAndStopsWithJobsWaiting) {
+    std::vector<int> order;
+    std::mutex mutex;
+    {
+        VerifyPool pool({.threads = 1, .queue = 100, .deadline = std::chrono::seconds(10)});
+        for (int i = 0; i < 50; ++i) {
+            ASSERT_TRUE(pool.try_submit([i, &order, &mutex](bool) {
+                const std::lock_guard lock(mutex);
+                order.push_back(i);
+            }));
+        }
+        while (pool.counts().done < 50) std::this_thread::yield();
+        auto alive = std::make_shared<int>(0);
+        std::latch started(1);
+        std::latch released(1);
+        ASSERT_TRUE(pool.try_submit([&](bool) {
+            started.count_down();
+            released.wait();
+        }));
+        started.wait();
+        ASSERT_TRUE(pool.try_submit([alive](bool) { ADD_FAILURE() << "run after stop"; }));
+        std::thread stopper([&] { pool.stop(); });
+        while (alive.use_count() > 1) std::this_thread::yield();
+        released.count_down();
+        stopper.join();
+        EXPECT_FALSE(pool.try_submit([](bool) {}));
+    }
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+}  // namespace
+}  // namespace gatepost::auth
