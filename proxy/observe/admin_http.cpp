@@ -3,11 +3,11 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <list>
 #include <netinet/in.h>
 #include <optional>
 #include <sys/socket.h>
+#include <system_error>
 #include <utility>
 
 #include <event2/buffer.h>
@@ -128,7 +128,8 @@ class AdminHttp::Server {
         listener_ = evconnlistener_new_bind(base_, nullptr, nullptr, flags, kBacklog, socket_address,
                                             static_cast<int>(where.length));
         if (listener_ == nullptr)
-            return fail("cannot listen on " + std::string(address) + ": " + std::strerror(errno));
+            return fail("cannot listen on " + std::string(address) + ": " +
+                        std::system_category().message(errno));
         // Out of descriptors: the socket stays readable, so asking on would only burn the CPU until
         // on_accept_again().
         evconnlistener_set_error_cb(

@@ -68,17 +68,17 @@ class MetricsLayout {
     /// The first cell of the series of `kMetric` at these positions, one for each of its axes.
     template <conf::Metric kMetric, typename... Index>
     [[nodiscard]] std::size_t cell_of(Index... index) const noexcept {
-        constexpr const conf::MetricRow& row = conf::row_of(kMetric);
-        static_assert(sizeof...(Index) == row.axes.size(), "one position for each axis");
+        constexpr const conf::MetricRow& kRow = conf::row_of(kMetric);
+        static_assert(sizeof...(Index) == kRow.axes.size(), "one position for each axis");
         std::size_t series = 0;
         std::size_t axis = 0;
         [[maybe_unused]] const auto step = [&](std::size_t position) {
-            const std::size_t size = size_of(row.axes.items[axis++]);
+            const std::size_t size = size_of(kRow.axes.items[axis++]);
             assert(position < size);
             series = series * size + position;
         };
         (step(static_cast<std::size_t>(index)), ...);
-        return first_of(kMetric) + series * stride_of(row);
+        return first_of(kMetric) + series * stride_of(kRow);
     }
 
   private:

@@ -1,12 +1,14 @@
 #include "proxy/observe/process_stats.h"
 
-#include <dirent.h>
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace gatepost::observe {
@@ -18,14 +20,13 @@ double open_descriptors() {
     // Linux 6.2 and later say the count as the size of the directory; before, each entry has to be looked at.
     struct stat status{};
     if (stat(kDescriptors, &status) == 0 && status.st_size > 0) return static_cast<double>(status.st_size);
-    DIR* directory = opendir(kDescriptors);
-    if (directory == nullptr) return 0;
-    double count = -1;  // the one that is being read
-    while (const dirent* entry = readdir(directory)) {
-        if (entry->d_name[0] != '.') ++count;
+    std::error_code error;
+    double count = -1;  // the one that reads the directory
+    for (std::filesystem::directory_iterator entry(kDescriptors, error), end; !error && entry != end;
+         entry.increment(error)) {
+        ++count;
     }
-    closedir(directory);
-    return count;
+    return std::max(count, 0.0);
 }
 
 double boot_time() {

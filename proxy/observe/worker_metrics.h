@@ -123,12 +123,12 @@ class WorkerMetrics {
 
     template <conf::Metric kMetric, typename... Index>
     void observe(double value, Index... index) noexcept {
-        constexpr std::span<const double> buckets = conf::row_of(kMetric).buckets;
+        constexpr std::span<const double> kBuckets = conf::row_of(kMetric).buckets;
         const std::size_t first = layout_.cell_of<kMetric>(index...);
         std::size_t bucket = 0;
-        while (bucket < buckets.size() && value > buckets[bucket]) ++bucket;
+        while (bucket < kBuckets.size() && value > kBuckets[bucket]) ++bucket;
         bump(first + bucket, 1);
-        Cell& sum = cells_[first + buckets.size() + 1];
+        Cell& sum = cells_[first + kBuckets.size() + 1];
         const double before = std::bit_cast<double>(sum.load(std::memory_order_relaxed));
         sum.store(std::bit_cast<std::uint64_t>(before + value), std::memory_order_relaxed);
     }

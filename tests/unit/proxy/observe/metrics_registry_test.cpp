@@ -310,6 +310,8 @@ TEST(MetricsRegistry, ProcessMetricsTellOfThisProcess) {
     EXPECT_GE(all.at("process_virtual_memory_bytes"), all.at("process_resident_memory_bytes"));
     EXPECT_GE(all.at("process_threads"), 1);
     EXPECT_GT(all.at("process_cpu_seconds_total"), 0);
+    const std::ifstream one_more("/proc/self/status");
+    EXPECT_EQ(value_of(registry, "process_open_fds"), all.at("process_open_fds") + 1);
 }
 
 TEST(MetricsTable, NamesFollowPrometheusConventions) {
