@@ -14,3 +14,19 @@ if(GATEPOST_CLANG_FORMAT)
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
         VERBATIM COMMENT "clang-format-19 over every .h and .cpp")
 endif()
+
+# What is generated from the tables of conf/ is checked in, so that it can be read where the code is; `check` says if it drifted.
+function(gatepost_docs_target)
+    add_custom_target(docs
+        COMMAND ${CMAKE_SOURCE_DIR}/tests/tools/docs_drift ${CMAKE_BINARY_DIR} --write
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+        VERBATIM COMMENT "writing the reference configuration and the generated pages of docs/")
+    foreach(generator generate_reference gatepost)
+        if(TARGET ${generator})
+            add_dependencies(docs ${generator})
+        endif()
+    endforeach()
+endfunction()
+if(GATEPOST_TESTS)
+    cmake_language(DEFER CALL gatepost_docs_target)  # when the targets are known
+endif()
