@@ -171,6 +171,7 @@ int run_idle(const LoadOptions& options) {
     const Sample to = sample(options, results);
     client.run_for(kIdleSettle);  // notices who is thrown out
     if (options.pid != 0) memory.after = pss_of_tree(options.pid);
+    results.measuring = false;
     client.leave_held();
     for (int i = 0; i < 100 && client.open() > 0; ++i) client.run_for(Seconds(0.1));
     results.errors += client.open();
