@@ -8,16 +8,16 @@ namespace {
 using namespace gatepost;
 
 const smtp::Capabilities kEverything{.esmtp = true,
-                                         .pipelining = true,
-                                         .eight_bit_mime = true,
-                                         .smtputf8 = true,
-                                         .dsn = true,
-                                         .chunking = true,
-                                         .enhanced_status_codes = true,
-                                         .starttls = false,
-                                         .size = true,
-                                         .size_limit = 0,
-                                         .auth_mechanisms = {}};
+                                     .pipelining = true,
+                                     .eight_bit_mime = true,
+                                     .smtputf8 = true,
+                                     .dsn = true,
+                                     .chunking = true,
+                                     .enhanced_status_codes = true,
+                                     .starttls = false,
+                                     .size = true,
+                                     .size_limit = 0,
+                                     .auth_mechanisms = {}};
 
 /// The command for the upstream, without its line end; "" when the client is refused.
 std::string encoded(const smtp::Command& command) {

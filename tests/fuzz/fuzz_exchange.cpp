@@ -28,26 +28,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auth::Exchange exchange(arguments->mechanism);
     const auth::Mechanism* const known = auth::find_mechanism(arguments->mechanism);
     int messages = 0;
-    bool over = false;
-    auth::Turn turn = exchange.begin(arguments->initial);
-    for (;;) {
-        const bool is_step = turn.kind == auth::Turn::Kind::kStep;
-        fuzz::require(!is_step || !over, "no step after the end");
-        over = over || !is_step;
-        if (is_step && turn.step.message) {
-            ++messages;
-            fuzz::require(known != nullptr && messages <= known->client_messages,
-                          "no more messages than the mechanism has");
-        }
-        if (!exchange.user().empty())
-            fuzz::require(auth::is_acceptable_name(exchange.user()), "names are acceptable names");
+    for (auth::Turn turn = exchange.begin(arguments->initial); turn.kind == auth::Turn::Kind::kStep;) {
+        if (turn.step.message) ++messages;
+        fuzz::require(messages == 0 || (known != nullptr && messages <= known->client_messages),
+                      "no more messages than the mechanism has");
+        const std::string& user = exchange.user();
+        fuzz::require(user.empty() || auth::is_acceptable_name(user), "names are acceptable names");
         if (rest.empty()) return 0;
         const ByteView line = take_line(rest);
         turn = exchange.line(line);
         fuzz::require(line != "*" || turn.kind == auth::Turn::Kind::kCancelled, "* cancels");
-        if (turn.kind == auth::Turn::Kind::kStep) {
-            fuzz::require(base64_encode(turn.step.message->reveal()) == line,
-                          "a step is what the line says, no more, no less");
-        }
+        if (turn.kind != auth::Turn::Kind::kStep) return 0;
+        fuzz::require(base64_encode(turn.step.message->reveal()) == line,
+                      "a step is what the line says, no more and no less");
     }
+    return 0;
 }
