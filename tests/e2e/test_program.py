@@ -3,12 +3,13 @@ import json
 import re
 import resource
 import signal
+import subprocess
 import time
 
 import pytest
 from harness.client import Client, trusting_context
 from harness.gatepost import USERS, command
-from harness.postfix import ROOT
+from harness.packages import ROOT, unpack
 from harness.process import free_port, sanitized, wait_until
 
 USER = "alice@example.com"
@@ -147,6 +148,12 @@ def test_admin_pages(gatepost):
     assert status == 200
     for name in ("gatepost_build_info", "gatepost_connections_accepted_total", "gatepost_auth_attempts_total", "gatepost_messages_total", "process_resident_memory_bytes"):
         assert f"# HELP {name} " in text and f"# TYPE {name} " in text
+
+
+def test_promtool_has_nothing_to_say(gatepost):
+    folder, _ = unpack("prometheus", alone=True)
+    done = subprocess.run([folder / "usr/bin/promtool", "check", "metrics"], input=gatepost.admin("/metrics")[1], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
 
 
 def test_not_ready_while_no_upstream_is_there_and_ready_again(make_gatepost, make_sink):

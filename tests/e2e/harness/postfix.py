@@ -3,18 +3,14 @@
 Its master needs root and two accounts that share no id with others; those of every Debian (uucp and irc) do, so none is made. What it
 takes it delivers to a maildir, where the octets can be read back: line ends are LF there, and Postfix puts its own fields in front.
 """
-import fcntl
 import os
 import pathlib
 import pwd
 import shutil
 import socket
-import subprocess
 
+from .packages import unpack
 from .process import Program, answers, free_port, wait_until
-
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-UNPACKED = ROOT / "build" / "packages" / "postfix"
 
 MAIN_CF = """\
 compatibility_level = 3.6
@@ -71,29 +67,20 @@ proxymap unix - - n - - proxymap
 """
 
 
-def unpack():
-    UNPACKED.parent.mkdir(parents=True, exist_ok=True)
-    with open(UNPACKED.parent / "postfix.lock", "w") as lock:  # several pytest workers
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run([ROOT / "tests/tools/unpack_packages", UNPACKED, "postfix"], check=True)
-    found = subprocess.run([ROOT / "tests/tools/unpack_packages", "--libraries", UNPACKED], check=True, capture_output=True, text=True)
-    return found.stdout.strip()
-
-
 class Postfix(Program):
     def __init__(self, folder):
         assert os.getuid() == 0, "Postfix's master needs root: run the end-to-end tests as root"
-        libraries = unpack()
+        package, libraries = unpack("postfix")
         self.port = free_port()
         work = folder / "postfix"
         self.mail = work / "mail"
         owner = pwd.getpwnam("uucp")
         shutil.rmtree(work, ignore_errors=True)
         self._make_folders(work, owner)
-        facts = {"work": work, "package": UNPACKED, "libraries": libraries, "uid": owner.pw_uid, "gid": owner.pw_gid, "port": self.port}
+        facts = {"work": work, "package": package, "libraries": libraries, "uid": owner.pw_uid, "gid": owner.pw_gid, "port": self.port}
         (work / "etc" / "main.cf").write_text(MAIN_CF.format(**facts))
         (work / "etc" / "master.cf").write_text(MASTER_CF.format(**facts))
-        master = UNPACKED / "usr/lib/postfix/sbin/master"
+        master = package / "usr/lib/postfix/sbin/master"
         super().__init__(folder, "postfix-master", [master, "-c", work / "etc", "-d"], env={"LD_LIBRARY_PATH": libraries, "PATH": os.environ["PATH"]})
         self.maillog = work / "maillog"
         up = wait_until(lambda: self._greets() or not self.alive(), 20)
