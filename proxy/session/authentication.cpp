@@ -25,6 +25,7 @@ void Conversation::authenticate(ByteView argument) {
         return refuse(Verb::kAuth, replies::kBadAuthSyntax);
     }
     exchange_ = std::make_unique<auth::Exchange>(arguments->mechanism);
+    actions_.report(AuthBegun{});
     if (const smtp::StaticReply* const refusal = refusal_of_mechanism(arguments->mechanism)) {
         const bool needs_tls = refusal == &replies::kEncryptionRequired;
         return end_auth(needs_tls ? AuthEnd::kTlsRequired : AuthEnd::kNotOffered, auth::Reason::kNone,

@@ -43,6 +43,9 @@ enum class AuthEnd {
     kTlsRequired,         ///< 530 or 538
     kNotOffered,          ///< 502, 503, 504
 };
+/// An AUTH exchange begins: the clock for its duration starts.
+struct AuthBegun {};
+
 /// An AUTH command came to its end. Every attempt is one, also those that never reached a credential store.
 struct AuthEnded {
     AuthEnd end = AuthEnd::kNotOffered;
@@ -92,8 +95,8 @@ struct UpstreamFailed {
     std::string_view what;
 };
 
-using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthEnded, RecipientAnswered, MessageBegun,
-                          MessageEnded, UpstreamOpeningEnded, UpstreamReplied, UpstreamFailed>;
+using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded, RecipientAnswered,
+                          MessageBegun, MessageEnded, UpstreamOpeningEnded, UpstreamReplied, UpstreamFailed>;
 
 enum class CloseReason {
     kQuit,

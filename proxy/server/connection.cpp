@@ -1,0 +1,381 @@
+#include "proxy/server/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/net/dialer.h"
+#include "proxy/server/worker.h"
+
+namespace gatepost::server {
+namespace {
+
+/// For a last word to a peer that does not take it.
+constexpr std::chrono::seconds kGrace{5};
+
+conf::CloseReason to_metric(session::CloseReason reason) {
+    using session::CloseReason;
+    using enum conf::CloseReason;
+    switch (reason) {
+        case CloseReason::kQuit: return kQuit;
+        case CloseReason::kClientGone: return kClientEof;
+        case CloseReason::kCommandTimeout: return kCommandTimeout;
+        case CloseReason::kAuthTimeout: return kAuthTimeout;
+        case CloseReason::kTlsTimeout: return kTlsTimeout;
+        case CloseReason::kDataTimeout: return kDataTimeout;
+        case CloseReason::kAuthLimit: return kAuthLimit;
+        case CloseReason::kErrorLimit: return kErrorLimit;
+        case CloseReason::kProtocolError: return kProtocolError;
+        case CloseReason::kDrain: return kDrain;
+    }
+    return kInternalError;
+}
+
+conf::CloseReason to_metric(net::CloseCause cause) {
+    using net::CloseCause;
+    using enum conf::CloseReason;
+    switch (cause) {
+        case CloseCause::kEof: return kClientEof;
+        case CloseCause::kDropped:
+        case CloseCause::kConnectFailed: return kClientReset;
+        case CloseCause::kTlsFailed: return kTlsError;
+        case CloseCause::kBufferOverrun: return kBufferLimit;
+    }
+    return kInternalError;
+}
+
+/// OpenSSL's words for why, as a closed set.
+conf::TlsFailure tls_failure(net::CloseCause cause, std::string_view why) {
+    using enum conf::TlsFailure;
+    const auto says = [&](std::string_view words) { return why.find(words) != std::string_view::npos; };
+    if (says("no shared cipher")) return kNoSharedCipher;
+    if (says("unsupported protocol") || says("version too low")) return kUnsupportedVersion;
+    if (says("wrong version number") || says("http request") || says("packet length")) return kNotTls;
+    return cause == net::CloseCause::kTlsFailed && !why.empty() ? kOther : kEof;
+}
+
+WallTime wall_now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+}  // namespace
+
+Connection::Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Plan> plan,
+                       const ListenerPlan& listener, ConnectionSlot slot, net::UniqueFd socket,
+                       const net::SocketAddress& peer)
+    : worker_(worker),
+      id_(id),
+      plan_(std::move(plan)),
+      listener_(listener),
+      slot_(std::move(slot)),
+      address_(peer),
+      client_(worker.loop(), std::move(socket), *this),
+      deadline_(worker.loop(), [this] { on_deadline(); }) {
+    context_.id = worker.session_id(id);
+    context_.listener = listener.index;
+    context_.listener_name = listener.name;
+    context_.client_ip = peer.ip_string();
+    context_.client_port = peer.port();
+    context_.began = worker.loop().now();
+    worker_.facts().opened(context_);
+}
+
+Connection::~Connection() {
+    worker_.verifier().cancel(id_);
+    if (server_) worker_.server_released(*server_);
+}
+
+void Connection::start() {
+    awaits_proxy_header_ = listener_.must_speak_proxy(address_);
+    if (awaits_proxy_header_) {
+        deadline_.start(listener_.session.handshake_timeout);
+        client_.start();
+    } else {
+        begin_session(net::TlsStart::kFresh);
+        if (!is_ended_) client_.start();
+    }
+    after_event();
+}
+
+void Connection::begin_session(net::TlsStart tls_start) {
+    conversation_.emplace(listener_.session,
+                          session::ClientFacts{.address = context_.client_ip,
+                                               .session_id = context_.id,
+                                               .is_trusted = listener_.is_trusted(address_)},
+                          static_cast<session::Actions&>(*this));
+    if (listener_.tls == conf::ListenerTls::Implicit) return begin_implicit_tls(tls_start);
+    conversation_->on(session::ClientConnected{.tls = false, .offer = worker_.offer()});
+}
+
+void Connection::begin_implicit_tls(net::TlsStart tls_start) {
+    if (!take_handshake_slot()) {
+        worker_.facts().rejected(listener_.index, listener_.name, context_.client_ip,
+                                 conf::RejectReason::kTlsHandshakes);
+        return end(conf::CloseReason::kTlsError);
+    }
+    awaits_tls_ = true;
+    deadline_.start(listener_.session.handshake_timeout);
+    client_.start_tls_server(worker_.tls_context(listener_), tls_start);
+}
+
+std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
+    if (is_ended_) return bytes.size();
+    if (&transport == upstream_.get()) {
+        upstream_has_talked_ = true;
+        const std::size_t consumed = conversation_->on(session::BytesFromUpstream{bytes});
+        after_event();
+        return consumed;
+    }
+    if (awaits_proxy_header_) return take_proxy_header(bytes);
+    resumes_ = false;
+    const std::size_t consumed = conversation_->on(session::BytesFromClient{bytes, wall_now()});
+    context_.received += consumed;
+    after_event();
+    return consumed;
+}
+
+std::size_t Connection::take_proxy_header(ByteView bytes) {
+    const net::ProxyParse parsed = net::parse_proxy_header(bytes);
+    if (std::holds_alternative<net::ProxyNeedsMore>(parsed)) return 0;
+    if (const auto* const malformed = std::get_if<net::ProxyMalformed>(&parsed)) {
+        proxy_failed(conf::ProxyVersion::kUnknown, conf::ProxyResult::kMalformed, malformed->reason);
+        return bytes.size();
+    }
+    const auto& header = std::get<net::ProxyHeader>(parsed);
+    awaits_proxy_header_ = false;
+    worker_.facts().proxy_header(context_,
+                                 header.version == 1 ? conf::ProxyVersion::kV1 : conf::ProxyVersion::kV2,
+                                 conf::ProxyResult::kOk, "");
+    if (!header.is_local) {
+        context_.peer_ip = std::exchange(context_.client_ip, header.source.ip_string());
+        context_.client_port = header.source.port();
+        address_ = header.source;
+    }
+    begin_session(net::TlsStart::kWithReceived);
+    // What stands behind the header belongs to the session; without TLS it is shown again.
+    if (listener_.tls != conf::ListenerTls::Implicit && header.consumed < bytes.size())
+        client_.resume_reading();
+    after_event();
+    return header.consumed;
+}
+
+void Connection::proxy_failed(conf::ProxyVersion version, conf::ProxyResult result, std::string_view reason) {
+    worker_.facts().proxy_header(context_, version, result, reason);
+    end(conf::CloseReason::kProxyProtocol);
+}
+
+void Connection::on_tls_established(net::Transport& /*transport*/) {
+    if (is_ended_) return;
+    handshake_ = {};
+    const net::TlsFacts facts = client_.tls_facts();
+    context_.tls_version = facts.version;
+    context_.tls_cipher = facts.cipher;
+    context_.tls_resumed = facts.resumed;
+    worker_.facts().tls_established(context_, awaits_tls_);
+    if (std::exchange(awaits_tls_, false)) {
+        conversation_->on(session::ClientConnected{.tls = true, .offer = worker_.offer()});
+    } else {
+        conversation_->on(session::TlsEstablished{.offer = worker_.offer()});
+    }
+    after_event();
+}
+
+void Connection::on_drained(net::Transport& /*transport*/) {
+    if (!is_ended_) after_event();
+}
+
+void Connection::on_closed(net::Transport& transport, net::CloseCause cause) {
+    if (is_ended_) return;
+    if (&transport == &client_) {
+        client_closed(cause);
+    } else {
+        upstream_closed(cause);
+    }
+    after_event();
+}
+
+void Connection::client_closed(net::CloseCause cause) {
+    cause_ = to_metric(cause);
+    if (awaits_proxy_header_) {
+        return proxy_failed(conf::ProxyVersion::kUnknown, conf::ProxyResult::kMissing,
+                            "connection closed before it");
+    }
+    const bool in_starttls = conversation_->state() == session::State::kAwaitingTls;
+    if (awaits_tls_ || in_starttls) {
+        worker_.facts().tls_failed(context_, awaits_tls_, tls_failure(cause, client_.tls_failure()),
+                                   client_.tls_failure());
+    }
+    conversation_->on(session::ClientClosed{});
+}
+
+void Connection::upstream_closed(net::CloseCause cause) {
+    const bool never_there = cause == net::CloseCause::kConnectFailed;
+    retire_upstream();
+    if (never_there && !upstream_has_talked_) return dial_next();
+    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kLost});
+}
+
+void Connection::send_to_client(ByteView octets) {
+    context_.sent += octets.size();
+    client_.write(octets);
+}
+
+void Connection::send_to_upstream(ByteView octets) {
+    if (upstream_) upstream_->write(octets);
+}
+
+bool Connection::take_handshake_slot() {
+    handshake_ = worker_.handshakes().take();
+    return static_cast<bool>(handshake_);
+}
+
+void Connection::start_tls() {
+    client_.start_tls_server(worker_.tls_context(listener_));
+}
+
+void Connection::ask_verifier(auth::Step step) {
+    worker_.verifier().step(id_, std::move(step));
+}
+
+void Connection::cancel_verifier() {
+    worker_.verifier().cancel(id_);
+}
+
+void Connection::open_upstream() {
+    context_.upstream_began = worker_.loop().now();
+    candidates_ = worker_.upstream_candidates();
+    std::ranges::reverse(candidates_);
+    upstream_has_talked_ = false;
+    // Not inline: what fails at once must not call back before this returns.
+    worker_.later(id_, [](Connection& connection) {
+        connection.dial_next();
+        connection.after_event();
+    });
+}
+
+/// Tries the next address; the deadline that the conversation has set bounds all of them together.
+void Connection::dial_next() {
+    if (is_ended_ || conversation_->state() != session::State::kAwaitingUpstream) return;
+    while (!candidates_.empty()) {
+        const upstream::Candidate candidate = std::move(candidates_.back());
+        candidates_.pop_back();
+        std::expected<net::UniqueFd, int> socket = net::dial(candidate.address);
+        if (!socket) continue;
+        worker_.server_taken(candidate.server);
+        server_ = candidate.server;
+        worker_.describe(candidate.server, context_);
+        upstream_ = std::make_unique<net::Transport>(worker_.loop(), std::move(*socket),
+                                                     static_cast<net::TransportHandler&>(*this));
+        upstream_->start();
+        return;
+    }
+    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kUnreachable});
+}
+
+void Connection::drop_upstream(session::UpstreamGoodbye goodbye) {
+    candidates_.clear();
+    if (!upstream_) return;
+    if (goodbye == session::UpstreamGoodbye::kQuit) upstream_->finish(kGrace);
+    retire_upstream();
+}
+
+/// The transport may be in the middle of its callback, so it is destroyed after it.
+void Connection::retire_upstream() {
+    if (server_) worker_.server_released(*server_);
+    server_.reset();
+    if (!upstream_) return;
+    upstream_->close();
+    worker_.loop().defer([old = std::move(upstream_)] {});
+}
+
+void Connection::set_deadline(Duration from_now) {
+    deadline_.start(from_now);
+}
+
+void Connection::resume_client() {
+    // Paused for a peer that does not take what is said: everything is shown again once it has.
+    if (is_paused_ || resumes_) return;
+    resumes_ = true;
+    client_.resume_reading();
+    worker_.later(id_, [](Connection& connection) {
+        connection.resumes_ = false;
+        connection.after_event();
+    });
+}
+
+void Connection::report(const session::Fact& fact) {
+    worker_.facts().take(context_, conversation_->user(), worker_.loop().now(), fact);
+}
+
+void Connection::close(session::CloseReason reason) {
+    const bool exact = reason == session::CloseReason::kClientGone && cause_;
+    end(exact ? *cause_ : to_metric(reason));
+}
+
+void Connection::on_verdict(auth::Verdict verdict) {
+    if (is_ended_) return;
+    conversation_->on(session::VerdictArrived{std::move(verdict)});
+    after_event();
+}
+
+void Connection::drain() {
+    if (is_ended_) return;
+    if (!conversation_) return end(conf::CloseReason::kDrain);
+    conversation_->on(session::DrainRequested{});
+    after_event();
+}
+
+void Connection::abort() {
+    if (is_ended_) return;
+    retire_upstream();
+    end(conf::CloseReason::kDrain);
+}
+
+void Connection::on_deadline() {
+    if (is_ended_) return;
+    if (awaits_proxy_header_) {
+        return proxy_failed(conf::ProxyVersion::kUnknown, conf::ProxyResult::kTimeout, "not sent in time");
+    }
+    const bool in_handshake = awaits_tls_ || conversation_->state() == session::State::kAwaitingTls;
+    if (in_handshake) {
+        worker_.facts().tls_failed(context_, awaits_tls_, conf::TlsFailure::kTimeout, "not finished in time");
+        return end(conf::CloseReason::kTlsTimeout);
+    }
+    conversation_->on(session::TimerFired{.upstream_is_stuck = upstream_ && upstream_->is_congested()});
+    after_event();
+}
+
+/// The end of each callback: one write for all that was said, and backpressure both ways.
+void Connection::after_event() {
+    if (is_ended_) return;
+    client_.flush();
+    if (upstream_ && !resumes_) upstream_->flush();
+    const bool full = client_.is_congested() || (upstream_ && upstream_->is_congested());
+    if (full == is_paused_) return;
+    is_paused_ = full;
+    if (full) {
+        client_.pause_reading();
+    } else {
+        client_.resume_reading();
+    }
+}
+
+void Connection::end(conf::CloseReason reason) {
+    if (std::exchange(is_ended_, true)) return;
+    deadline_.stop();
+    handshake_ = {};
+    SessionEnd last{.reason = reason, .greeting_name = {}, .user = {}, .mechanism = {}};
+    if (conversation_) {
+        last.greeting_name = conversation_->greeting_name();
+        last.user = conversation_->user();
+        last.mechanism = conversation_->mechanism();
+        last.messages = conversation_->messages();
+        last.commands = conversation_->commands();
+        last.errors = conversation_->errors();
+    }
+    worker_.facts().closed(context_, worker_.loop().now(), last);
+    retire_upstream();
+    client_.finish(kGrace);
+    worker_.reap(id_);
+}
+
+}  // namespace gatepost::server

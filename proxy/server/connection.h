@@ -1,0 +1,96 @@
+// One client connection: turns callbacks of its transports into events, and actions into writes. Owns the
+// conversation, both transports, the deadline and the slots; holds no policy. On its worker's thread;
+// destroyed only by the worker.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "conf/metrics.h"
+#include "proxy/net/proxy_protocol.h"
+#include "proxy/net/timer.h"
+#include "proxy/net/tls_context.h"
+#include "proxy/net/transport.h"
+#include "proxy/server/fact_sink.h"
+#include "proxy/server/plan.h"
+#include "proxy/session/conversation.h"
+#include "proxy/upstream/snapshot.h"
+
+namespace gatepost::server {
+
+class Worker;
+
+class Connection final : private net::TransportHandler, private session::Actions {
+  public:
+    /// `plan` is kept as long as the connection lives. Nothing happens before start().
+    Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Plan> plan,
+               const ListenerPlan& listener, ConnectionSlot slot, net::UniqueFd socket,
+               const net::SocketAddress& peer);
+    ~Connection() override;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void start();
+    void on_verdict(auth::Verdict verdict);
+    void drain();
+    /// Ends at once, whatever is under way.
+    void abort();
+
+  private:
+    // net::TransportHandler
+    std::size_t on_bytes(net::Transport& transport, ByteView bytes) override;
+    void on_tls_established(net::Transport& transport) override;
+    void on_drained(net::Transport& transport) override;
+    void on_closed(net::Transport& transport, net::CloseCause cause) override;
+
+    // session::Actions
+    void send_to_client(ByteView octets) override;
+    void send_to_upstream(ByteView octets) override;
+    bool take_handshake_slot() override;
+    void start_tls() override;
+    void ask_verifier(auth::Step step) override;
+    void cancel_verifier() override;
+    void open_upstream() override;
+    void drop_upstream(session::UpstreamGoodbye goodbye) override;
+    void set_deadline(Duration from_now) override;
+    void resume_client() override;
+    void report(const session::Fact& fact) override;
+    void close(session::CloseReason reason) override;
+
+    [[nodiscard]] std::size_t take_proxy_header(ByteView bytes);
+    void proxy_failed(conf::ProxyVersion version, conf::ProxyResult result, std::string_view reason);
+    void begin_session(net::TlsStart tls_start);
+    void begin_implicit_tls(net::TlsStart tls_start);
+    void client_closed(net::CloseCause cause);
+    void upstream_closed(net::CloseCause cause);
+    void dial_next();
+    void retire_upstream();
+    void on_deadline();
+    void after_event();
+    void end(conf::CloseReason reason);
+
+    Worker& worker_;
+    const ConnectionId id_;
+    const std::shared_ptr<const Plan> plan_;
+    const ListenerPlan& listener_;
+    ConnectionSlot slot_;
+    net::HandshakeSlots::Slot handshake_;
+    net::SocketAddress address_;  ///< of the client, as the socket or a believed PROXY header says
+    SessionContext context_;
+    net::Transport client_;
+    std::unique_ptr<net::Transport> upstream_;
+    std::vector<upstream::Candidate> candidates_;  ///< still to try, the next one last
+    std::optional<std::size_t> server_;            ///< counted as in use
+    std::optional<session::Conversation> conversation_;
+    net::Timer deadline_;
+    std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
+    bool upstream_has_talked_ = false;
+    bool is_paused_ = false;
+    bool awaits_proxy_header_ = false;
+    bool awaits_tls_ = false;
+    bool resumes_ = false;  ///< the client's octets are shown again in this turn: hold the upstream's flush
+    bool is_ended_ = false;
+};
+
+}  // namespace gatepost::server

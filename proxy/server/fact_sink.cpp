@@ -1,0 +1,312 @@
+#include "proxy/server/fact_sink.h"
+
+#include <array>
+
+namespace gatepost::server {
+namespace {
+
+using conf::LogEvent;
+using conf::LogField;
+using session::AuthEnd;
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+conf::CommandVerb to_metric(smtp::Verb verb) {
+    using smtp::Verb;
+    using enum conf::CommandVerb;
+    switch (verb) {
+        case Verb::kHelo: return kHelo;
+        case Verb::kEhlo: return kEhlo;
+        case Verb::kStartTls: return kStarttls;
+        case Verb::kAuth: return kAuth;
+        case Verb::kMail: return kMail;
+        case Verb::kRcpt: return kRcpt;
+        case Verb::kData: return kData;
+        case Verb::kBdat: return kBdat;
+        case Verb::kRset: return kRset;
+        case Verb::kNoop: return kNoop;
+        case Verb::kQuit: return kQuit;
+        case Verb::kVrfy: return kVrfy;
+        case Verb::kExpn: return kExpn;
+        case Verb::kHelp: return kHelp;
+        case Verb::kEtrn:
+        case Verb::kTurn:
+        case Verb::kUnknown: return kOther;
+    }
+    return kOther;
+}
+
+conf::ProtocolError to_metric(session::Breach breach) {
+    using session::Breach;
+    using enum conf::ProtocolError;
+    switch (breach) {
+        case Breach::kBareNewline: return kBareNewline;
+        case Breach::kSmuggling: return kSmuggling;
+        case Breach::kLineTooLong: return kLineTooLong;
+        case Breach::kBadSequence: return kBadSequence;
+        case Breach::kPipelining: return kPipelining;
+        case Breach::kStartTlsInjection: return kStarttlsInjection;
+        case Breach::kSyntax: return kSyntax;
+        case Breach::kUnknownCommand: return kUnknownCommand;
+    }
+    return kSyntax;
+}
+
+conf::UpstreamVerb to_metric(smtp::Awaited awaited) {
+    using smtp::Awaited;
+    using enum conf::UpstreamVerb;
+    switch (awaited) {
+        case Awaited::kMail: return kMail;
+        case Awaited::kRcpt: return kRcpt;
+        case Awaited::kData: return kData;
+        case Awaited::kEndOfData: return kMessage;
+        case Awaited::kChunk:
+        case Awaited::kLastChunk: return kBdat;
+        case Awaited::kReset: return kRset;
+        case Awaited::kQuit: return kQuit;
+    }
+    return kMail;
+}
+
+conf::MessageResult to_metric(session::Result result) {
+    return static_cast<conf::MessageResult>(result);
+}
+conf::Origin to_metric(session::Origin origin) {
+    return static_cast<conf::Origin>(origin);
+}
+static_assert(static_cast<int>(session::Result::kAborted) == static_cast<int>(conf::MessageResult::kAborted));
+static_assert(static_cast<int>(session::Result::kPermanent) ==
+              static_cast<int>(conf::MessageResult::kPermfail));
+static_assert(static_cast<int>(session::Origin::kClient) == static_cast<int>(conf::Origin::kClient));
+
+conf::AuthResult auth_result(const session::AuthEnded& fact) {
+    using enum conf::AuthResult;
+    switch (fact.end) {
+        case AuthEnd::kSucceeded: return kSuccess;
+        case AuthEnd::kRefusedCredentials:
+            if (fact.reason == auth::Reason::kDisabled) return kDisabled;
+            if (fact.reason == auth::Reason::kNotAuthorized) return kNotAuthorized;
+            return kInvalidCredentials;
+        case AuthEnd::kUnavailable: return kBackendError;
+        case AuthEnd::kBusy: return kBusy;
+        case AuthEnd::kCancelled: return kAborted;
+        case AuthEnd::kMalformed: return kMalformed;
+        case AuthEnd::kTlsRequired: return kTlsRequired;
+        case AuthEnd::kNotOffered: return kRefused;
+    }
+    return kRefused;
+}
+
+conf::ConnectResult connect_result(session::UpstreamOpening how) {
+    using session::UpstreamOpening;
+    using enum conf::ConnectResult;
+    switch (how) {
+        case UpstreamOpening::kOpened: return kOk;
+        case UpstreamOpening::kRefusedNow: return kGreeting4xx;
+        case UpstreamOpening::kRefused: return kGreeting5xx;
+        case UpstreamOpening::kUnreachable: return kUnreachable;
+        case UpstreamOpening::kTimedOut: return kTimeout;
+        case UpstreamOpening::kNonsense: return kProtocol;
+        case UpstreamOpening::kLost: return kLost;
+    }
+    return kLost;
+}
+
+}  // namespace
+
+void FactSink::take(SessionContext& context, std::string_view user, TimePoint now,
+                    const session::Fact& fact) {
+    std::visit(Overloaded{
+                   [&](const session::CommandAnswered& answered) {
+                       metrics_.command_answered(context.listener, to_metric(answered.verb),
+                                                 conf::reply_class_of(answered.code));
+                   },
+                   [&](const session::ProtocolBroken& broken) {
+                       const conf::ProtocolError error = to_metric(broken.breach);
+                       metrics_.protocol_error(context.listener, error);
+                       const bool grave = broken.breach != session::Breach::kBadSequence &&
+                                          broken.breach != session::Breach::kSyntax &&
+                                          broken.breach != session::Breach::kUnknownCommand;
+                       log_.log(LogEvent::protocol_error,
+                                grave ? conf::LogLevel::Info : conf::LogLevel::Debug,
+                                {{LogField::session, context.id},
+                                 {LogField::listener, context.listener_name},
+                                 {LogField::client_ip, context.client_ip},
+                                 {LogField::user, user},
+                                 {LogField::reason, conf::to_string(error)}});
+                   },
+                   [&](const session::AuthBegun&) { context.auth_began = now; },
+                   [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
+                   [&](const session::RecipientAnswered& answered) {
+                       metrics_.recipient_answered(context.upstream,
+                                                   static_cast<conf::RecipientResult>(answered.result),
+                                                   to_metric(answered.origin));
+                   },
+                   [&](const session::MessageBegun&) {
+                       context.message_began = now;
+                       ++context.messages;
+                   },
+                   [&](const session::MessageEnded& ended) { take_message(context, user, now, ended); },
+                   [&](const session::UpstreamOpeningEnded& ended) { take_opening(context, now, ended); },
+                   [&](const session::UpstreamReplied& replied) {
+                       metrics_.upstream_replied(context.upstream, to_metric(replied.awaited),
+                                                 conf::upstream_reply_class_of(replied.code));
+                   },
+                   [&](const session::UpstreamFailed& failed) {
+                       log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},
+                                                            {LogField::upstream, context.upstream_name},
+                                                            {LogField::endpoint, context.endpoint_name},
+                                                            {LogField::reason, "broken_off"},
+                                                            {LogField::what, failed.what}});
+                   },
+               },
+               fact);
+}
+
+void FactSink::take_auth(const SessionContext& context, TimePoint now, const session::AuthEnded& fact) {
+    const conf::AuthResult result = auth_result(fact);
+    const Duration took = context.auth_began == TimePoint() ? Duration::zero() : now - context.auth_began;
+    metrics_.auth_finished(context.listener, registry_.mechanism(fact.mechanism),
+                           registry_.backend(fact.backend), result, took);
+    switch (fact.end) {
+        case AuthEnd::kSucceeded: return;  // said by the session's line
+        case AuthEnd::kRefusedCredentials:
+            return log_.log(LogEvent::auth_failed,
+                            {{LogField::session, context.id},
+                             {LogField::listener, context.listener_name},
+                             {LogField::client_ip, context.client_ip},
+                             {LogField::user, fact.user},
+                             {LogField::mechanism, fact.mechanism},
+                             {LogField::backend, fact.backend},
+                             {LogField::reason, auth::to_string(fact.reason)},
+                             {LogField::tls, context.tls_version.empty() ? "none" : context.tls_version}});
+        case AuthEnd::kUnavailable:
+        case AuthEnd::kBusy:
+            return log_.log(LogEvent::auth_unavailable, {{LogField::session, context.id},
+                                                         {LogField::listener, context.listener_name},
+                                                         {LogField::client_ip, context.client_ip},
+                                                         {LogField::user, fact.user},
+                                                         {LogField::mechanism, fact.mechanism},
+                                                         {LogField::backend, fact.backend},
+                                                         {LogField::reason, auth::to_string(fact.reason)}});
+        case AuthEnd::kCancelled:
+            return log_.log(LogEvent::auth_cancelled, {{LogField::session, context.id},
+                                                       {LogField::listener, context.listener_name},
+                                                       {LogField::client_ip, context.client_ip},
+                                                       {LogField::user, fact.user},
+                                                       {LogField::mechanism, fact.mechanism}});
+        case AuthEnd::kMalformed:
+        case AuthEnd::kTlsRequired:
+        case AuthEnd::kNotOffered:
+            return log_.log(
+                fact.end == AuthEnd::kMalformed ? LogEvent::auth_malformed : LogEvent::auth_refused,
+                {{LogField::session, context.id},
+                 {LogField::listener, context.listener_name},
+                 {LogField::client_ip, context.client_ip},
+                 {LogField::user, fact.user},
+                 {LogField::mechanism, fact.mechanism},
+                 {LogField::reason, conf::to_string(result)}});
+    }
+}
+
+void FactSink::take_message(const SessionContext& context, std::string_view user, TimePoint now,
+                            const session::MessageEnded& fact) {
+    const conf::MessageResult result = to_metric(fact.result);
+    const conf::Origin origin = to_metric(fact.origin);
+    const Duration took = now - context.message_began;
+    metrics_.message_finished(context.listener, context.upstream, result, origin, fact.size, took);
+    log_.log(LogEvent::message, {{LogField::session, context.id},
+                                 {LogField::listener, context.listener_name},
+                                 {LogField::client_ip, context.client_ip},
+                                 {LogField::user, user},
+                                 {LogField::message, context.messages},
+                                 {LogField::from, fact.sender},
+                                 {LogField::recipients, fact.recipients},
+                                 {LogField::recipients_refused, fact.recipients_refused},
+                                 {LogField::size, fact.size},
+                                 {LogField::upstream, context.upstream_name},
+                                 {LogField::endpoint, context.endpoint_name},
+                                 {LogField::result, conf::to_string(result)},
+                                 {LogField::origin, conf::to_string(origin)},
+                                 {LogField::code, fact.code},
+                                 {LogField::reply, fact.reply},
+                                 {LogField::duration, took},
+                                 {LogField::what, fact.client_gone ? "accepted upstream, client gone" : ""}});
+}
+
+void FactSink::take_opening(const SessionContext& context, TimePoint now,
+                            const session::UpstreamOpeningEnded& fact) {
+    const conf::ConnectResult result = connect_result(fact.how);
+    metrics_.upstream_connected(context.endpoint, result, now - context.upstream_began);
+    if (fact.how == session::UpstreamOpening::kOpened) return;
+    log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},
+                                         {LogField::upstream, context.upstream_name},
+                                         {LogField::endpoint, context.endpoint_name},
+                                         {LogField::reason, conf::to_string(result)},
+                                         {LogField::what, fact.reply}});
+}
+
+void FactSink::rejected(observe::ListenerIndex listener, std::string_view listener_name,
+                        std::string_view client_ip, conf::RejectReason reason) {
+    metrics_.connection_rejected(listener, reason);
+    log_.log(LogEvent::connection_rejected, {{LogField::listener, listener_name},
+                                             {LogField::client_ip, client_ip},
+                                             {LogField::reason, conf::to_string(reason)}});
+}
+
+void FactSink::closed(const SessionContext& context, TimePoint now, const SessionEnd& end) {
+    metrics_.connection_closed(context.listener, end.reason);
+    metrics_.received(context.listener, context.received);
+    metrics_.sent(context.listener, context.sent);
+    log_.log(LogEvent::session, {{LogField::session, context.id},
+                                 {LogField::listener, context.listener_name},
+                                 {LogField::client_ip, context.client_ip},
+                                 {LogField::client_port, context.client_port},
+                                 {LogField::peer_ip, context.peer_ip},
+                                 {LogField::helo, end.greeting_name},
+                                 {LogField::tls, context.tls_version.empty() ? "none" : context.tls_version},
+                                 {LogField::cipher, context.tls_cipher},
+                                 {LogField::resumed, context.tls_resumed},
+                                 {LogField::user, end.user},
+                                 {LogField::mechanism, end.mechanism},
+                                 {LogField::messages, end.messages},
+                                 {LogField::commands, end.commands},
+                                 {LogField::errors, end.errors},
+                                 {LogField::received, context.received},
+                                 {LogField::sent, context.sent},
+                                 {LogField::duration, now - context.began},
+                                 {LogField::reason, conf::to_string(end.reason)}});
+}
+
+void FactSink::proxy_header(const SessionContext& context, conf::ProxyVersion version,
+                            conf::ProxyResult result, std::string_view reason) {
+    metrics_.proxy_header(context.listener, version, result);
+    if (result == conf::ProxyResult::kOk) return;
+    log_.log(LogEvent::proxy_header_bad, {{LogField::listener, context.listener_name},
+                                          {LogField::peer_ip, context.client_ip},
+                                          {LogField::reason, reason}});
+}
+
+void FactSink::tls_established(const SessionContext& context, bool implicit) {
+    metrics_.tls_established(context.listener,
+                             implicit ? conf::HandshakeMode::kImplicit : conf::HandshakeMode::kStarttls,
+                             conf::tls_protocol_of(context.tls_version), context.tls_resumed);
+}
+
+void FactSink::tls_failed(const SessionContext& context, bool implicit, conf::TlsFailure reason,
+                          std::string_view what) {
+    const conf::HandshakeMode mode =
+        implicit ? conf::HandshakeMode::kImplicit : conf::HandshakeMode::kStarttls;
+    metrics_.tls_failed(context.listener, mode, reason);
+    log_.log(LogEvent::tls_failed, {{LogField::session, context.id},
+                                    {LogField::listener, context.listener_name},
+                                    {LogField::client_ip, context.client_ip},
+                                    {LogField::mode, conf::to_string(mode)},
+                                    {LogField::reason, conf::to_string(reason)},
+                                    {LogField::what, what}});
+}
+
+}  // namespace gatepost::server

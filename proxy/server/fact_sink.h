@@ -1,0 +1,79 @@
+// Turns facts into log lines and counts: the one place that knows both what a conversation found out and how
+// it is told. One per worker, on its thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "proxy/base/clock.h"
+#include "proxy/observe/log_sink.h"
+#include "proxy/observe/metrics_registry.h"
+#include "proxy/session/fact.h"
+
+namespace gatepost::server {
+
+/// What the lines of one session have in common. Owned by its connection.
+struct SessionContext {
+    std::string id;
+    observe::ListenerIndex listener{};
+    std::string_view listener_name;  ///< of the plan that the connection keeps
+    std::string client_ip;
+    std::string peer_ip;  ///< of the load balancer; "" when the client connected itself
+    std::uint16_t client_port = 0;
+    std::string_view tls_version;  ///< "" = none
+    std::string_view tls_cipher;
+    bool tls_resumed = false;
+    std::uint32_t messages = 0;  ///< transactions begun
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;
+    TimePoint began;
+    TimePoint auth_began;
+    TimePoint message_began;
+    TimePoint upstream_began;
+    observe::UpstreamIndex upstream{};
+    std::string_view upstream_name;
+    observe::EndpointIndex endpoint{};
+    std::string endpoint_name;
+};
+
+struct SessionEnd {
+    conf::CloseReason reason = conf::CloseReason::kQuit;
+    std::string_view greeting_name;
+    std::string_view user;
+    std::string_view mechanism;
+    std::uint32_t messages = 0;
+    std::uint32_t commands = 0;
+    std::uint32_t errors = 0;
+};
+
+class FactSink {
+  public:
+    /// All outlive the sink.
+    FactSink(observe::LogSink& log, observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics)
+        : log_(log), registry_(registry), metrics_(metrics) {}
+
+    void take(SessionContext& session, std::string_view user, TimePoint now, const session::Fact& fact);
+
+    void rejected(observe::ListenerIndex listener, std::string_view listener_name, std::string_view client_ip,
+                  conf::RejectReason reason);
+    void opened(const SessionContext& session) { metrics_.connection_opened(session.listener); }
+    void closed(const SessionContext& session, TimePoint now, const SessionEnd& end);
+    void proxy_header(const SessionContext& session, conf::ProxyVersion version, conf::ProxyResult result,
+                      std::string_view reason);
+    void tls_established(const SessionContext& session, bool implicit);
+    void tls_failed(const SessionContext& session, bool implicit, conf::TlsFailure reason,
+                    std::string_view what);
+
+  private:
+    void take_auth(const SessionContext& session, TimePoint now, const session::AuthEnded& fact);
+    void take_message(const SessionContext& session, std::string_view user, TimePoint now,
+                      const session::MessageEnded& fact);
+    void take_opening(const SessionContext& session, TimePoint now,
+                      const session::UpstreamOpeningEnded& fact);
+
+    observe::LogSink& log_;
+    observe::MetricsRegistry& registry_;
+    observe::WorkerMetrics& metrics_;
+};
+
+}  // namespace gatepost::server

@@ -1,0 +1,263 @@
+#include "proxy/server/gateway.h"
+
+#include <algorithm>
+#include <random>
+#include <signal.h>
+#include <unistd.h>
+#include <utility>
+
+#include "proxy/net/listener.h"
+#include "proxy/net/resolver.h"
+#include "proxy/net/timer.h"
+#include "proxy/observe/admin_http.h"
+#include "proxy/observe/log_sink.h"
+#include "proxy/observe/metrics_registry.h"
+#include "proxy/server/authenticators.h"
+#include "proxy/server/upstream_watch.h"
+#include "proxy/server/worker.h"
+
+namespace gatepost::server {
+namespace {
+
+using conf::LogEvent;
+using conf::LogField;
+
+constexpr std::chrono::milliseconds kDrainPoll{50};
+
+/// For what could not start.
+struct Failure {
+    Exit exit = Exit::kCouldNotStart;
+};
+
+std::string_view mode_of(conf::ListenerTls tls) {
+    switch (tls) {
+        case conf::ListenerTls::None: return "none";
+        case conf::ListenerTls::StartTls: return "starttls";
+        case conf::ListenerTls::Implicit: return "implicit";
+    }
+    return "";
+}
+
+WallTime wall_now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+/// Members are in the order in which they may be needed: each is destroyed before what it leans on.
+class Gateway {
+  public:
+    explicit Gateway(std::shared_ptr<const Plan> plan)
+        : plan_(std::move(plan)),
+          log_(plan_->config->log.level),
+          registry_(label_sets(*plan_)),
+          metrics_(registry_.add_worker()),
+          began_(Clock::now()) {}
+
+    ~Gateway() {
+        acceptors_.clear();
+        watch_.reset();
+        authenticators_.stop_pool();
+        for (const auto& worker : workers_) worker->stop();
+    }
+
+    [[nodiscard]] Exit run() {
+        ::signal(SIGPIPE, SIG_IGN);
+        registry_.watch(log_);
+        registry_.config_loaded(wall_now());
+        if (!start_authenticators() || !open_listeners()) return failure_.exit;
+        if (!start_workers() || !open_admin()) return failure_.exit;
+        watch_upstream();
+        watch_signals();
+        log_.log(LogEvent::start, {{LogField::version, GATEPOST_VERSION},
+                                   {LogField::pid, static_cast<std::int64_t>(::getpid())},
+                                   {LogField::workers, plan_->workers},
+                                   {LogField::listeners, plan_->listeners.size()}});
+        loop_.run();
+        log_.log(LogEvent::stop, {{LogField::reason, "signal"},
+                                  {LogField::sessions, connections()},
+                                  {LogField::duration, Clock::now() - began_}});
+        return Exit::kFine;
+    }
+
+  private:
+    bool start_authenticators() {
+        const std::vector<std::string> problems = authenticators_.start(*plan_, log_, background_);
+        for (const std::string& problem : problems) {
+            log_.log(LogEvent::config_refused,
+                     {{LogField::file, plan_->config->file}, {LogField::what, problem}});
+        }
+        if (problems.empty()) return true;
+        failure_.exit = Exit::kBadConfiguration;
+        return false;
+    }
+
+    bool open_listeners() {
+        for (const ListenerPlan& listener : plan_->listeners) {
+            Result<net::UniqueFd> socket = net::listen_on(listener.address);
+            if (!socket) {
+                log_.log(LogEvent::listener_failed, {{LogField::listener, listener.name},
+                                                     {LogField::address, listener.address},
+                                                     {LogField::what, socket.error().message}});
+                return false;
+            }
+            registry_.set_connections_limit(listener.index, listener.max_connections);
+            log_.log(LogEvent::listener, {{LogField::listener, listener.name},
+                                          {LogField::address, net::local_address(socket->get()).to_string()},
+                                          {LogField::mode, mode_of(listener.tls)}});
+            listening_.push_back(std::move(*socket));
+        }
+        for (std::size_t i = 0; i < plan_->certificates.size(); ++i) {
+            registry_.set_certificate_not_after(observe::CertificateIndex{static_cast<std::uint32_t>(i)},
+                                                plan_->certificates[i].not_after);
+        }
+        return true;
+    }
+
+    bool start_workers() {
+        const WorkerParts parts{.plan = plan_,
+                                .log = log_,
+                                .registry = registry_,
+                                .engine = authenticators_.engine(),
+                                .pool = authenticators_.pool(),
+                                .stores = authenticators_.stores()};
+        for (unsigned i = 0; i < plan_->workers; ++i) {
+            Result<std::unique_ptr<Worker>> worker = Worker::make(i, parts);
+            if (!worker) {
+                log_.log(LogEvent::internal_error, {{LogField::what, worker.error().message}});
+                return false;
+            }
+            workers_.push_back(std::move(*worker));
+        }
+        // A single worker needs nobody to hand it connections (decisions 25).
+        for (std::size_t i = 0; i < listening_.size(); ++i) {
+            if (workers_.size() == 1) {
+                workers_.front()->accept_from(i, std::move(listening_[i]));
+                continue;
+            }
+            acceptors_.push_back(std::make_unique<net::Acceptor>(
+                loop_, std::move(listening_[i]),
+                [this, i](net::UniqueFd socket, const net::SocketAddress& peer) {
+                    less_loaded_of_two().adopt(i, std::move(socket), peer);
+                }));
+        }
+        for (const auto& worker : workers_) worker->start();
+        return true;
+    }
+
+    Worker& less_loaded_of_two() {
+        std::uniform_int_distribution<std::size_t> any(0, workers_.size() - 1);
+        Worker& first = *workers_[any(random_)];
+        Worker& second = *workers_[any(random_)];
+        return second.load() < first.load() ? second : first;
+    }
+
+    bool open_admin() {
+        if (!plan_->config->admin.address) return true;
+        observe::AdminSources sources{.metrics = [this] { return registry_.scrape(); },
+                                      .unready_because = [this] { return unready_because(); }};
+        auto admin = observe::AdminHttp::listen(loop_.base(), plan_->config->admin.address->text,
+                                                std::move(sources), metrics_);
+        if (!admin) {
+            log_.log(LogEvent::listener_failed, {{LogField::listener, "admin"},
+                                                 {LogField::address, plan_->config->admin.address->text},
+                                                 {LogField::what, admin.error().message}});
+            return false;
+        }
+        admin_ = std::move(*admin);
+        log_.log(LogEvent::admin, {{LogField::address, plan_->config->admin.address->text}});
+        return true;
+    }
+
+    void watch_upstream() {
+        watch_ = std::make_unique<UpstreamWatch>(
+            loop_, resolver_, *plan_, log_, registry_, metrics_,
+            [this](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
+                for (const auto& worker : workers_) worker->set_snapshot(snapshot);
+                if (watch_) note_ready();
+            });
+    }
+
+    std::vector<std::string> unready_because() const {
+        std::vector<std::string> reasons;
+        if (draining_) reasons.emplace_back("draining");
+        if (!watch_->has_healthy())
+            reasons.push_back("no server of upstream " + watch_->name() + " is healthy");
+        return reasons;
+    }
+
+    void note_ready() { registry_.set_ready(unready_because().empty()); }
+
+    void watch_signals() {
+        signals_.push_back(
+            std::make_unique<net::SignalWatch>(loop_, SIGTERM, [this] { on_end_signal("SIGTERM"); }));
+        signals_.push_back(
+            std::make_unique<net::SignalWatch>(loop_, SIGINT, [this] { on_end_signal("SIGINT"); }));
+        signals_.push_back(std::make_unique<net::SignalWatch>(loop_, SIGHUP, [this] {
+            authenticators_.reload();
+            log_.log(LogEvent::signal, {{LogField::signal, "SIGHUP"},
+                                        {LogField::what,
+                                         "users files are read again; the configuration and the "
+                                         "certificates are read at start only"}});
+        }));
+    }
+
+    void on_end_signal(std::string_view name) {
+        log_.log(LogEvent::signal,
+                 {{LogField::signal, name}, {LogField::what, draining_ ? "ending now" : "draining"}});
+        if (std::exchange(draining_, true)) return loop_.stop();
+        registry_.set_draining(true);
+        note_ready();
+        drain_step_.start(plan_->config->drain.delay);
+    }
+
+    /// After the delay: no new sessions, 421 for idle ones; then until all have ended, at most for the
+    /// timeout.
+    void on_drain_step() {
+        if (!std::exchange(closing_, true)) {
+            acceptors_.clear();
+            for (const auto& worker : workers_) {
+                worker->stop_accepting();
+                worker->drain();
+            }
+            drain_until_ = Clock::now() + plan_->config->drain.timeout;
+        } else if (connections() == 0 || Clock::now() >= drain_until_) {
+            return loop_.stop();
+        }
+        drain_step_.start(kDrainPoll);
+    }
+
+    [[nodiscard]] std::size_t connections() const {
+        std::size_t count = 0;
+        for (const auto& worker : workers_) count += worker->connections();
+        return count;
+    }
+
+    const std::shared_ptr<const Plan> plan_;
+    observe::LogSink log_;
+    observe::MetricsRegistry registry_;
+    observe::WorkerMetrics& metrics_;
+    const TimePoint began_;
+    net::EventLoop loop_;
+    net::BackgroundThread background_;
+    net::Resolver resolver_{background_};
+    Authenticators authenticators_{loop_};
+    std::vector<net::UniqueFd> listening_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
+    std::unique_ptr<observe::AdminHttp> admin_;
+    std::unique_ptr<UpstreamWatch> watch_;
+    std::vector<std::unique_ptr<net::SignalWatch>> signals_;
+    net::Timer drain_step_{loop_, [this] { on_drain_step(); }};
+    std::minstd_rand random_{std::random_device()()};
+    TimePoint drain_until_;
+    Failure failure_;
+    bool draining_ = false;
+    bool closing_ = false;
+};
+
+}  // namespace
+
+Exit serve(const std::shared_ptr<const Plan>& plan) {
+    return Gateway(plan).run();
+}
+
+}  // namespace gatepost::server

@@ -1,0 +1,192 @@
+#include "proxy/server/plan.h"
+
+#include <algorithm>
+#include <array>
+#include <netdb.h>
+#include <unistd.h>
+#include <utility>
+
+#include <openssl/crypto.h>
+
+#include "backends/file/file_store.h"
+#include "proxy/server/cpus.h"
+
+namespace gatepost::server {
+namespace {
+
+using Problems = std::vector<conf::Problem>;
+
+/// A problem at the key `path`, or at the nearest enclosing key that was written.
+conf::Problem problem_at(const conf::Config& config, std::string path, std::string message) {
+    while (!path.empty() && !config.is_written(path)) {
+        const std::size_t cut = path.find_last_of(".[");
+        path.resize(cut == std::string::npos ? 0 : cut);
+    }
+    if (path.empty()) return {config.file, 1, 1, std::move(message)};
+    const conf::Setting& setting = config.settings.find(path)->second;
+    return {config.file, setting.line, setting.column, std::move(message)};
+}
+
+std::string fully_qualified_name() {
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+    addrinfo hints{};
+    hints.ai_flags = AI_CANONNAME;
+    addrinfo* found = nullptr;
+    std::string full = name.data();
+    if (::getaddrinfo(name.data(), nullptr, &hints, &found) == 0) {
+        if (found->ai_canonname != nullptr &&
+            std::string_view(found->ai_canonname).find('.') != std::string_view::npos) {
+            full = found->ai_canonname;
+        }
+        ::freeaddrinfo(found);
+    }
+    return full;
+}
+
+std::vector<net::Cidr> to_cidrs(const std::vector<conf::Network>& networks) {
+    std::vector<net::Cidr> cidrs;
+    for (const conf::Network& network : networks) {
+        if (const auto cidr = net::Cidr::parse(network.text)) cidrs.push_back(*cidr);
+    }
+    return cidrs;
+}
+
+std::string to_text(conf::TlsVersion version) {
+    return version == conf::TlsVersion::Tls13 ? "1.3" : "1.2";
+}
+
+session::Settings session_settings(const conf::Config& config, const conf::Listener& listener,
+                                   const std::string& hostname) {
+    const conf::Upstream& upstream = config.upstreams.front();
+    session::Settings settings;
+    settings.hostname = hostname;
+    settings.offers_tls = listener.tls == conf::ListenerTls::StartTls;
+    settings.require_tls = listener.require_tls && listener.tls != conf::ListenerTls::None;
+    settings.require_auth = listener.require_auth;
+    settings.mechanisms = config.auth.mechanisms_built;
+    settings.plaintext_without_tls = config.auth.plaintext_without_tls;
+    settings.legacy_auth_line = config.auth.legacy_auth_line;
+    settings.max_attempts = static_cast<int>(config.auth.max_attempts);
+    settings.max_message_size = config.session.max_message_size;
+    settings.max_recipients = config.session.max_recipients;
+    settings.max_errors = static_cast<int>(config.session.max_errors);
+    settings.max_line_length = config.session.max_line_length;
+    settings.received_header = config.policy.received_header;
+    settings.command_timeout = config.session.command_timeout;
+    settings.auth_timeout = config.session.auth_timeout;
+    settings.data_timeout = config.session.data_timeout;
+    settings.failure_delay = config.auth.failure_delay;
+    settings.handshake_timeout = config.tls.handshake_timeout;
+    settings.connect_timeout = upstream.connect_timeout;
+    settings.reply_timeout = upstream.reply_timeout;
+    return settings;
+}
+
+net::TlsSettings tls_settings(const conf::Config& config, const conf::Listener& listener,
+                              std::shared_ptr<const net::TicketKeys> ticket_keys) {
+    net::TlsSettings settings;
+    for (const conf::Certificate& pair : config.tls.certificates) {
+        settings.certificates.push_back({pair.certificate, pair.key});
+    }
+    settings.min_version = to_text(listener.tls_options.min_version.value_or(config.tls.min_version));
+    settings.ciphers = listener.tls_options.ciphers;
+    settings.ticket_keys = std::move(ticket_keys);
+    return settings;
+}
+
+std::shared_ptr<const net::TicketKeys> load_ticket_keys(const conf::Config& config, Problems& problems) {
+    const std::string& path = config.tls.ticket_keys;
+    auto keys = path.empty() ? net::TicketKeys::random() : net::TicketKeys::load(path);
+    if (keys) return *keys;
+    problems.push_back(problem_at(config, "tls.ticket_keys", keys.error().message));
+    return nullptr;
+}
+
+}  // namespace
+
+bool ListenerPlan::is_trusted(const net::SocketAddress& client) const {
+    return std::ranges::any_of(trusted, [&](const net::Cidr& network) { return network.contains(client); });
+}
+
+bool ListenerPlan::must_speak_proxy(const net::SocketAddress& peer) const {
+    return std::ranges::any_of(proxies, [&](const net::Cidr& network) { return network.contains(peer); });
+}
+
+std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<const conf::Config> config) {
+    Problems problems;
+    auto plan = std::make_shared<Plan>();
+    plan->config = config;
+    plan->hostname = config->hostname.empty() ? fully_qualified_name() : config->hostname;
+    plan->workers = config->workers.value_or(usable_cpus());
+    const std::shared_ptr<const net::TicketKeys> ticket_keys = load_ticket_keys(*config, problems);
+
+    for (std::size_t i = 0; i < config->listeners.size(); ++i) {
+        const conf::Listener& listener = config->listeners[i];
+        ListenerPlan planned;
+        planned.index = observe::ListenerIndex{static_cast<std::uint32_t>(i)};
+        planned.name = listener.name;
+        planned.address = listener.address.text;
+        planned.tls = listener.tls;
+        planned.session = session_settings(*config, listener, plan->hostname);
+        planned.trusted = to_cidrs(listener.trusted_networks);
+        planned.proxies = to_cidrs(listener.proxy_protocol_from);
+        planned.max_connections = listener.max_connections;
+        planned.slots = std::make_unique<ConnectionSlots>(listener.max_connections);
+        if (listener.tls != conf::ListenerTls::None) {
+            planned.tls_settings = tls_settings(*config, listener, ticket_keys);
+            const auto context = net::TlsContext::make(planned.tls_settings);
+            if (!context) {
+                const conf::Problem problem =
+                    problem_at(*config, "tls.certificates", context.error().message);
+                if (std::ranges::find(problems, problem) == problems.end()) problems.push_back(problem);
+            } else if (plan->certificates.empty()) {
+                plan->certificates = (*context)->certificates();
+            }
+        }
+        plan->listeners.push_back(std::move(planned));
+    }
+    if (!problems.empty()) return std::unexpected(std::move(problems));
+    return plan;
+}
+
+std::vector<conf::Problem> deep_problems(const std::shared_ptr<const conf::Config>& config) {
+    const auto plan = make_plan(config);
+    Problems problems = plan ? Problems() : plan.error();
+    for (const auto& [name, backend] : config->backends) {
+        const auto* const file = std::get_if<conf::FileBackend>(&backend);
+        if (file == nullptr || std::ranges::find(config->auth.backends, name) == config->auth.backends.end())
+            continue;
+        const auto loaded = backends::FileStore(file->path).reload();
+        if (loaded) continue;
+        if (!loaded.error().message.empty()) {
+            problems.push_back(problem_at(*config, "backends." + name + ".path", loaded.error().message));
+        }
+        for (const backends::LineProblem& problem : loaded.error().problems) {
+            problems.push_back({file->path, problem.line, 1, problem.message});
+        }
+    }
+    return problems;
+}
+
+observe::LabelSets label_sets(const Plan& plan) {
+    const conf::Config& config = *plan.config;
+    observe::LabelSets labels;
+    for (const ListenerPlan& listener : plan.listeners) labels.listeners.push_back(listener.name);
+    labels.mechanisms = config.auth.mechanisms_built;
+    labels.backends = config.auth.backends;
+    for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+        labels.upstreams.push_back(config.upstreams[i].name);
+        for (const conf::Endpoint& server : config.upstreams[i].servers) {
+            labels.endpoints.push_back({observe::UpstreamIndex{static_cast<std::uint32_t>(i)}, server.text});
+        }
+    }
+    for (const net::CertificateFacts& certificate : plan.certificates)
+        labels.certificates.push_back(certificate.path);
+    labels.version = GATEPOST_VERSION;
+    labels.revision = "unknown";
+    labels.tls_library = OpenSSL_version(OPENSSL_VERSION_STRING);
+    return labels;
+}
+
+}  // namespace gatepost::server

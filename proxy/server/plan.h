@@ -1,0 +1,52 @@
+// The configuration translated into each part's own settings, with the deep checks done: certificates load,
+// keys fit. One immutable value; a connection keeps the one it was born with. Any thread.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "conf/problem.h"
+#include "proxy/net/socket_address.h"
+#include "proxy/net/tls_context.h"
+#include "proxy/observe/metrics_layout.h"
+#include "proxy/server/slots.h"
+#include "proxy/session/settings.h"
+
+namespace gatepost::server {
+
+struct ListenerPlan {
+    observe::ListenerIndex index{};
+    std::string name;
+    std::string address;
+    conf::ListenerTls tls = conf::ListenerTls::None;
+    net::TlsSettings tls_settings;
+    session::Settings session;
+    std::vector<net::Cidr> trusted;
+    std::vector<net::Cidr> proxies;
+    std::uint64_t max_connections = 0;
+    std::unique_ptr<ConnectionSlots> slots;
+
+    [[nodiscard]] bool is_trusted(const net::SocketAddress& client) const;
+    [[nodiscard]] bool must_speak_proxy(const net::SocketAddress& peer) const;
+};
+
+struct Plan {
+    std::shared_ptr<const conf::Config> config;
+    std::string hostname;
+    unsigned workers = 1;
+    std::vector<ListenerPlan> listeners;
+    std::vector<net::CertificateFacts> certificates;
+};
+
+[[nodiscard]] std::expected<std::shared_ptr<const Plan>, std::vector<conf::Problem>> make_plan(
+    std::shared_ptr<const conf::Config> config);
+
+/// Everything that `gatepost check` looks at beyond the file itself: certificates, users files. Empty = fine.
+[[nodiscard]] std::vector<conf::Problem> deep_problems(const std::shared_ptr<const conf::Config>& config);
+
+[[nodiscard]] observe::LabelSets label_sets(const Plan& plan);
+
+}  // namespace gatepost::server

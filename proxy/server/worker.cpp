@@ -1,0 +1,174 @@
+#include "proxy/server/worker.h"
+
+#include <array>
+#include <charconv>
+#include <random>
+#include <signal.h>
+#include <utility>
+
+namespace gatepost::server {
+namespace {
+
+/// Handshakes in progress on one worker. Each may hold some 40 KiB and costs a fifth of a millisecond to
+/// finish.
+constexpr std::size_t kMaxHandshakes = 1024;
+
+constexpr unsigned kWorkerBits = 8;
+
+std::string base36(std::uint64_t number) {
+    std::array<char, 16> text{};
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), number, 36);
+    return {text.data(), error == std::errc() ? end : text.data()};
+}
+
+}  // namespace
+
+Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics& metrics)
+    : number_(number),
+      parts_(parts),
+      metrics_(metrics),
+      facts_(parts.log, parts.registry, metrics),
+      handshakes_(kMaxHandshakes),
+      verifier_(std::make_unique<auth::StoreVerifier>(auth::StoreVerifier::Parts{.home = loop_,
+                                                                                 .receiver = *this,
+                                                                                 .engine = parts.engine,
+                                                                                 .pool = parts.pool,
+                                                                                 .stores = parts.stores})),
+      snapshot_(std::make_shared<upstream::Snapshot>()),
+      in_use_(parts.plan->config->upstreams.front().servers.size()),
+      next_id_(std::uint64_t{number} << (64 - kWorkerBits)),
+      id_prefix_(std::random_device()()) {}
+
+Result<std::unique_ptr<Worker>> Worker::make(unsigned number, const WorkerParts& parts) {
+    std::unique_ptr<Worker> worker(new Worker(number, parts, parts.registry.add_worker()));
+    for (const ListenerPlan& listener : parts.plan->listeners) {
+        if (listener.tls == conf::ListenerTls::None) {
+            worker->tls_contexts_.push_back(nullptr);
+            continue;
+        }
+        Result<std::unique_ptr<net::TlsContext>> context = net::TlsContext::make(listener.tls_settings);
+        if (!context) return std::unexpected(context.error());
+        worker->tls_contexts_.push_back(std::move(*context));
+    }
+    return worker;
+}
+
+Worker::~Worker() {
+    stop();
+    connections_.clear();
+}
+
+void Worker::accept_from(std::size_t listener, net::UniqueFd listening) {
+    acceptors_.push_back(std::make_unique<net::Acceptor>(
+        loop_, std::move(listening), [this, listener](net::UniqueFd socket, const net::SocketAddress& peer) {
+            take_over(listener, std::move(socket), peer);
+        }));
+}
+
+void Worker::start() {
+    thread_ = std::thread([this] {
+        // Signals are the main thread's business.
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        loop_.run();
+    });
+}
+
+void Worker::stop() {
+    if (!thread_.joinable()) return;
+    loop_.stop();
+    thread_.join();
+}
+
+void Worker::adopt(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
+    loop_.post([this, listener, socket = std::move(socket), peer]() mutable {
+        take_over(listener, std::move(socket), peer);
+    });
+}
+
+void Worker::take_over(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
+    const ListenerPlan& plan = parts_.plan->listeners[listener];
+    metrics_.connection_accepted(plan.index);
+    ConnectionSlot slot = plan.slots->take();
+    if (!slot) return facts_.rejected(plan.index, plan.name, peer.ip_string(), conf::RejectReason::kLimit);
+    const ConnectionId id{++next_id_};
+    auto connection =
+        std::make_unique<Connection>(*this, id, parts_.plan, plan, std::move(slot), std::move(socket), peer);
+    Connection& started = *connection;
+    connections_.emplace(id.value, std::move(connection));
+    note_load();
+    started.start();
+    if (draining_) started.drain();
+}
+
+void Worker::set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot) {
+    loop_.post([this, snapshot = std::move(snapshot)]() mutable {
+        offer_ = snapshot->offer();
+        snapshot_ = std::move(snapshot);
+    });
+}
+
+void Worker::stop_accepting() {
+    loop_.post([this] { acceptors_.clear(); });
+}
+
+void Worker::drain() {
+    loop_.post([this] {
+        draining_ = true;
+        for (const auto& [id, connection] : connections_) connection->drain();
+    });
+}
+
+void Worker::abort_all() {
+    loop_.post([this] {
+        for (const auto& [id, connection] : connections_) connection->abort();
+    });
+}
+
+const net::TlsContext& Worker::tls_context(const ListenerPlan& listener) const {
+    return *tls_contexts_[static_cast<std::size_t>(listener.index)];
+}
+
+std::vector<upstream::Candidate> Worker::upstream_candidates() const {
+    return upstream::candidates(*snapshot_, in_use_);
+}
+
+void Worker::describe(std::size_t server, SessionContext& context) const {
+    context.upstream = observe::UpstreamIndex{0};
+    context.upstream_name = parts_.plan->config->upstreams.front().name;
+    context.endpoint = observe::EndpointIndex{static_cast<std::uint32_t>(server)};
+    context.endpoint_name = snapshot_->servers[server].name;
+}
+
+std::string Worker::session_id(ConnectionId id) const {
+    const std::uint64_t serial = id.value & (~std::uint64_t{0} >> kWorkerBits);
+    return base36(id_prefix_) + "-" + base36(number_) + "-" + base36(serial);
+}
+
+void Worker::later(ConnectionId id, std::move_only_function<void(Connection&)> task) {
+    loop_.defer([this, id, task = std::move(task)]() mutable {
+        if (const auto found = connections_.find(id.value); found != connections_.end()) task(*found->second);
+    });
+}
+
+void Worker::reap(ConnectionId id) {
+    loop_.defer([this, id] {
+        connections_.erase(id.value);
+        note_load();
+    });
+}
+
+void Worker::on_verdict(ConnectionId id, auth::Verdict verdict) {
+    loop_.assert_here();
+    if (const auto found = connections_.find(id.value); found != connections_.end()) {
+        found->second->on_verdict(std::move(verdict));
+    }
+}
+
+void Worker::note_load() noexcept {
+    count_.store(connections_.size(), std::memory_order_relaxed);
+    load_.store(connections_.size() + 4 * handshakes_.taken(), std::memory_order_relaxed);
+}
+
+}  // namespace gatepost::server

@@ -1,0 +1,105 @@
+// One reactor thread and the connections that live on it. Shares nothing with other workers; the only place
+// where a connection is destroyed. Methods on its own thread unless they say otherwise.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/check/verifier.h"
+#include "proxy/net/event_loop.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/tls_context.h"
+#include "proxy/server/connection.h"
+#include "proxy/server/fact_sink.h"
+#include "proxy/server/plan.h"
+#include "proxy/upstream/snapshot.h"
+
+namespace gatepost::server {
+
+/// What all workers share; outlives them.
+struct WorkerParts {
+    std::shared_ptr<const Plan> plan;
+    observe::LogSink& log;
+    observe::MetricsRegistry& registry;
+    auth::MechanismEngine& engine;
+    auth::VerifyPool& pool;
+    std::vector<auth::NamedStore> stores;
+};
+
+class Worker final : private auth::VerdictReceiver {
+  public:
+    /// Main thread. `number` counts from 0. The error names the certificate that could not be loaded.
+    [[nodiscard]] static Result<std::unique_ptr<Worker>> make(unsigned number, const WorkerParts& parts);
+    ~Worker() override;
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // Main thread.
+    /// Makes this worker accept by itself; before start().
+    void accept_from(std::size_t listener, net::UniqueFd listening);
+    void start();
+    /// Ends the loop and joins; connections that are left are destroyed.
+    void stop();
+
+    // Any thread.
+    void adopt(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer);
+    void set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot);
+    void stop_accepting();
+    void drain();
+    void abort_all();
+    /// Sessions, and handshakes at four times their number: what a new connection would wait behind.
+    [[nodiscard]] std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t connections() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+    // For its connections.
+    [[nodiscard]] net::EventLoop& loop() noexcept { return loop_; }
+    [[nodiscard]] auth::Verifier& verifier() noexcept { return *verifier_; }
+    [[nodiscard]] FactSink& facts() noexcept { return facts_; }
+    [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
+    [[nodiscard]] const net::TlsContext& tls_context(const ListenerPlan& listener) const;
+    [[nodiscard]] smtp::Capabilities offer() const { return offer_; }
+    [[nodiscard]] std::vector<upstream::Candidate> upstream_candidates() const;
+    void server_taken(std::size_t server) { ++in_use_.at(server); }
+    void server_released(std::size_t server) { --in_use_.at(server); }
+    void describe(std::size_t server, SessionContext& context) const;
+    [[nodiscard]] std::string session_id(ConnectionId id) const;
+    /// Runs after the current callback, if the connection still lives.
+    void later(ConnectionId id, std::move_only_function<void(Connection&)> task);
+    /// Destroys the connection at the end of this turn.
+    void reap(ConnectionId id);
+
+  private:
+    Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics& metrics);
+
+    void on_verdict(ConnectionId id, auth::Verdict verdict) override;
+    void take_over(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer);
+    void note_load() noexcept;
+
+    const unsigned number_;
+    const WorkerParts parts_;
+    net::EventLoop loop_;
+    observe::WorkerMetrics& metrics_;
+    FactSink facts_;
+    net::HandshakeSlots handshakes_;
+    std::vector<std::unique_ptr<net::TlsContext>> tls_contexts_;  ///< by listener; null without TLS
+    std::unique_ptr<auth::Verifier> verifier_;
+    std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
+    std::shared_ptr<const upstream::Snapshot> snapshot_;
+    smtp::Capabilities offer_;
+    std::vector<std::size_t> in_use_;  ///< connections by upstream server
+    std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+    std::uint64_t next_id_;
+    std::uint64_t id_prefix_;
+    std::atomic<std::size_t> count_ = 0;
+    std::atomic<std::size_t> load_ = 0;
+    bool draining_ = false;
+    std::thread thread_;
+};
+
+}  // namespace gatepost::server
