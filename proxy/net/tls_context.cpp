@@ -220,7 +220,7 @@ Result<KeyPointer> load_key(const std::string& path) {
     bool is_encrypted = false;
     KeyPointer key(PEM_read_bio_PrivateKey(source.get(), nullptr, never_ask_for_passphrase, &is_encrypted));
     if (key) return key;
-    const bool is_not_pem = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    const bool is_not_pem = text->reveal().find("PRIVATE KEY-----") == ByteView::npos;
     const std::string reason = openssl_reason();
     if (is_encrypted) return fail("key " + path + ": is encrypted; Gatepost needs it without a passphrase");
     return fail("key " + path + ": " + (is_not_pem ? "holds no PEM private key" : reason));

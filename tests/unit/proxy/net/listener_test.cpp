@@ -1,0 +1,134 @@
+#include "proxy/net/listener.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "proxy/net/dialer.h"
+#include "tests/unit/proxy/net/net_fixture.h"
+
+namespace gatepost::net::testing {
+namespace {
+
+int option(int fd, int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    ::getsockopt(fd, level, name, &value, &size);
+    return value;
+}
+
+TEST(Listener, OnAFreePort_SaysWhichOne) {
+    const auto listening = listen_on("127.0.0.1:0");
+    ASSERT_TRUE(listening);
+    const SocketAddress bound = local_address(listening->get());
+    EXPECT_EQ(bound.ip_string(), "127.0.0.1");
+    EXPECT_GT(bound.port(), 0);
+}
+
+TEST(Listener, OnAPortInUse_SaysWhereAndWhy) {
+    const auto listening = listen_on("127.0.0.1:0");
+    ASSERT_TRUE(listening);
+    const std::string taken = local_address(listening->get()).to_string();
+    const auto second = listen_on(taken);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().message, "cannot listen on " + taken + ": Address already in use");
+    EXPECT_FALSE(listen_on("localhost"));
+}
+
+TEST(Listener, OnIpv6_LeavesIpv4ToOthers) {
+    const auto v6 = listen_on("[::]:0");
+    if (!v6) GTEST_SKIP() << "no IPv6 here: " << v6.error().message;
+    EXPECT_EQ(option(v6->get(), IPPROTO_IPV6, IPV6_V6ONLY), 1);
+    EXPECT_TRUE(listen_on("0.0.0.0:" + std::to_string(local_address(v6->get()).port())));
+}
+
+TEST(Listener, OnAUnixSocket_ReplacesOnlyAStaleOne) {
+    const TemporaryFolder folder;
+    const std::string name = "unix:" + folder.path("socket");
+    auto first = listen_on(name);
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(listen_on(name)) << "somebody answers there";
+    first->reset();
+    auto second = listen_on(name);
+    ASSERT_TRUE(second) << second.error().message;
+    EXPECT_TRUE(dial(*SocketAddress::parse(name)));
+    folder.write("file", "precious");
+    EXPECT_FALSE(listen_on("unix:" + folder.path("file")));
+}
+
+TEST(Acceptor, GivesNonBlockingSocketsWithNoDelayAndThePeersAddress) {
+    EventLoop loop;
+    std::vector<UniqueFd> accepted;
+    std::vector<SocketAddress> peers;
+    Acceptor acceptor(loop, *listen_on("127.0.0.1:0"), [&](UniqueFd socket, const SocketAddress& peer) {
+        accepted.push_back(std::move(socket));
+        peers.push_back(peer);
+    });
+    std::vector<UniqueFd> dialed;
+    for (int count = 0; count < 20; ++count) dialed.push_back(*dial(acceptor.address()));
+    ASSERT_TRUE(run_until(loop, [&] { return accepted.size() == dialed.size(); }));
+    for (std::size_t at = 0; at < accepted.size(); ++at) {
+        EXPECT_EQ(peers[at], peer_address(accepted[at].get()));
+        EXPECT_NE(::fcntl(accepted[at].get(), F_GETFL) & O_NONBLOCK, 0);
+        EXPECT_NE(::fcntl(accepted[at].get(), F_GETFD) & FD_CLOEXEC, 0);
+        EXPECT_EQ(option(accepted[at].get(), IPPROTO_TCP, TCP_NODELAY), 1);
+        EXPECT_EQ(option(dialed[at].get(), IPPROTO_TCP, TCP_NODELAY), 1);
+    }
+}
+
+TEST(Acceptor, Paused_LeavesClientsInTheQueue) {
+    EventLoop loop;
+    int accepted = 0;
+    Acceptor acceptor(loop, *listen_on("127.0.0.1:0"), [&](UniqueFd, const SocketAddress&) { ++accepted; });
+    acceptor.pause();
+    const auto dialed = dial(acceptor.address());
+    int turns = 0;
+    ASSERT_TRUE(run_until(loop, [&] { return ++turns > 20; }));
+    EXPECT_EQ(accepted, 0);
+    acceptor.resume();
+    ASSERT_TRUE(run_until(loop, [&] { return accepted == 1; }));
+}
+
+TEST(Acceptor, OutOfDescriptors_RestsInsteadOfSpinningAndRecovers) {
+    EventLoop loop;
+    int accepted = 0;
+    Acceptor acceptor(loop, *listen_on("127.0.0.1:0"), [&](UniqueFd, const SocketAddress&) { ++accepted; });
+    const auto dialed = dial(acceptor.address());
+    ASSERT_TRUE(dialed);
+    rlimit before{};
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    // The lowest free descriptor is above the limit: the next accept4() fails
+    // with EMFILE.
+    const UniqueFd lowest(::dup(0));
+    const rlimit none{.rlim_cur = static_cast<rlim_t>(lowest.get()), .rlim_max = before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    int rounds = 0;
+    const TimePoint begun = Clock::now();
+    EXPECT_TRUE(run_until(loop, [&] {
+        if (++rounds == 30) ::setrlimit(RLIMIT_NOFILE, &before);
+        return accepted == 1;
+    }));
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(accepted, 1);
+    EXPECT_GE(Clock::now() - begun, Acceptor::kRest / 2);
+}
+
+TEST(Dialer, ToAFamilyThatIsNone_Fails) {
+    const auto dialed = dial(SocketAddress());
+    ASSERT_FALSE(dialed);
+    EXPECT_EQ(dialed.error(), EAFNOSUPPORT);
+}
+
+TEST(Dialer, ToAnAbsentUnixSocket_FailsAtOnce) {
+    const TemporaryFolder folder;
+    const auto dialed = dial(*SocketAddress::parse("unix:" + folder.path("absent")));
+    ASSERT_FALSE(dialed);
+    EXPECT_EQ(dialed.error(), ENOENT);
+}
+
+}  // namespace
+}  // namespace gatepost::net::testing

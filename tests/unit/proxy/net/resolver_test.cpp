@@ -1,0 +1,90 @@
+#include "proxy/net/resolver.h"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "proxy/net/event_loop.h"
+#include "tests/unit/proxy/net/net_fixture.h"
+
+namespace gatepost::net::testing {
+namespace {
+
+class ResolverTest : public ::testing::Test {
+  protected:
+    Result<Addresses> resolve(const std::string& name) {
+        std::optional<Result<Addresses>> answered;
+        resolver.resolve(name, loop, [&](Result<Addresses> found) {
+            loop.assert_here();
+            answered = std::move(found);
+        });
+        EXPECT_FALSE(answered) << "answered inside the call";
+        EXPECT_TRUE(run_until(loop, [&] { return answered.has_value(); }));
+        return std::move(*answered);
+    }
+
+    EventLoop loop;
+    BackgroundThread background;
+    Resolver resolver{background};
+};
+
+TEST_F(ResolverTest, NumericAndUnix_NeedNoBackgroundThread) {
+    std::promise<void> release;
+    background.post([held = release.get_future().share()] { held.wait(); });
+    EXPECT_EQ(resolve("192.0.2.1:25")->front().to_string(), "192.0.2.1:25");
+    EXPECT_EQ(resolve("[2001:db8::1]:25")->front().to_string(), "[2001:db8::1]:25");
+    EXPECT_EQ(resolve("unix:/run/lmtp")->front().to_string(), "unix:/run/lmtp");
+    release.set_value();
+}
+
+TEST_F(ResolverTest, Localhost_IsFoundWithItsPort) {
+    const auto found = resolve("localhost:2525");
+    ASSERT_TRUE(found) << found.error().message;
+    for (const SocketAddress& address : *found) EXPECT_EQ(address.port(), 2525);
+    EXPECT_NE(std::ranges::find(*found, *SocketAddress::parse("127.0.0.1:2525")), found->end());
+}
+
+TEST_F(ResolverTest, NameThatCannotBe_IsAnErrorThatNamesIt) {
+    const std::string name = std::string(64, 'x') + ".invalid";  // too long a label to ask the DNS for
+    const auto found = resolve(name + ":25");
+    ASSERT_FALSE(found);
+    EXPECT_TRUE(found.error().message.starts_with("cannot resolve " + name + ": ")) << found.error().message;
+}
+
+TEST_F(ResolverTest, NoEndpoint_IsAnError) {
+    EXPECT_EQ(resolve("example.org").error().message,
+              "\"example.org\" is not host:port, [IPv6]:port or unix:/path");
+}
+
+TEST(Endpoint, Parse_TakesHostAndPortApart) {
+    EXPECT_EQ(parse_endpoint("mail.example.org:25")->host, "mail.example.org");
+    EXPECT_EQ(parse_endpoint("mail.example.org:25")->port, 25);
+    EXPECT_EQ(parse_endpoint("[::1]:25")->host, "[::1]");
+    for (const std::string_view text :
+         {"", ":25", "host", "host:", "host:0", "host:65536", "host:x", "::1:25", "[::1:25", "a b:25",
+          "host/x:25", "unix:", "smtp://host:25"}) {
+        EXPECT_FALSE(parse_endpoint(text)) << text;
+    }
+}
+
+TEST(BackgroundThread, AtItsEnd_FinishesTheRunningTaskAndDropsTheOthers) {
+    std::atomic<int> ran = 0;
+    std::atomic<bool> is_running = false;
+    {
+        BackgroundThread background;
+        background.post([&] {
+            is_running = true;
+            is_running.notify_one();
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            ++ran;
+        });
+        is_running.wait(false);
+        for (int count = 0; count < 10; ++count) background.post([&] { ++ran; });
+    }
+    EXPECT_EQ(ran, 1);
+}
+
+}  // namespace
+}  // namespace gatepost::net::testing
