@@ -197,7 +197,7 @@ TEST(ClientScript, WhenAllGoesWell_SaysEveryCommandOnce) {
     ClientScript script(text, 2);
     EXPECT_EQ(script.on_reply(220).octets, "EHLO load.test\r\n");
     EXPECT_EQ(script.on_reply(250).octets, "STARTTLS\r\n");
-    EXPECT_EQ(script.on_reply(220).kind, ScriptStep::Kind::StartTls);
+    EXPECT_EQ(script.on_reply(220).kind, ScriptStep::Kind::kStartTls);
     EXPECT_EQ(script.on_tls().octets, "EHLO load.test\r\n");
     EXPECT_EQ(script.on_reply(250).octets, "AUTH PLAIN AHUAcA==\r\n");
     ScriptStep step = script.on_reply(235);
@@ -211,7 +211,7 @@ TEST(ClientScript, WhenAllGoesWell_SaysEveryCommandOnce) {
         EXPECT_TRUE(step.message_accepted);
     }
     EXPECT_EQ(step.octets, "QUIT\r\n");
-    EXPECT_EQ(script.on_reply(221).kind, ScriptStep::Kind::Done);
+    EXPECT_EQ(script.on_reply(221).kind, ScriptStep::Kind::kDone);
 }
 
 TEST(ClientScript, WhenPipelining_SendsTheEnvelopeAtOnceAndAwaitsEachReply) {
@@ -220,15 +220,15 @@ TEST(ClientScript, WhenPipelining_SendsTheEnvelopeAtOnceAndAwaitsEachReply) {
     ClientScript script(text, 1);
     (void)script.on_reply(220);
     EXPECT_EQ(script.on_reply(250).octets, text.mail + text.rcpt + "DATA\r\n");
-    EXPECT_EQ(script.on_reply(250).kind, ScriptStep::Kind::Wait);
-    EXPECT_EQ(script.on_reply(250).kind, ScriptStep::Kind::Wait);
+    EXPECT_EQ(script.on_reply(250).kind, ScriptStep::Kind::kWait);
+    EXPECT_EQ(script.on_reply(250).kind, ScriptStep::Kind::kWait);
     EXPECT_EQ(script.on_reply(354).octets, text.message);
 }
 
 TEST(ClientScript, WhenAReplyIsNotTheOneDue_Fails) {
     const ScriptText text;
     ClientScript script(text, 1);
-    EXPECT_EQ(script.on_reply(554).kind, ScriptStep::Kind::Failed);
+    EXPECT_EQ(script.on_reply(554).kind, ScriptStep::Kind::kFailed);
     EXPECT_EQ(script.expected_code(), 220);
 }
 

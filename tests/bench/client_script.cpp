@@ -15,7 +15,7 @@ constexpr std::string_view kHeader =
 constexpr std::size_t kLineLength = 76;
 
 ScriptStep send(std::string_view octets) {
-    return {.kind = ScriptStep::Kind::Send, .octets = octets};
+    return {.kind = ScriptStep::Kind::kSend, .octets = octets};
 }
 
 }  // namespace
@@ -54,75 +54,77 @@ void ScriptText::set_pipelined() {
 
 int ClientScript::expected_code() const {
     switch (awaits_) {
-        case Awaits::Greeting:
-        case Awaits::StartTls: return 220;
-        case Awaits::Ehlo:
-        case Awaits::TlsEhlo:
-        case Awaits::Mail:
-        case Awaits::Rcpt:
-        case Awaits::Message: return 250;
-        case Awaits::Auth: return 235;
-        case Awaits::Data: return 354;
-        case Awaits::Quit: return 221;
-        case Awaits::Handshake:
-        case Awaits::Nothing: return 0;
+        case Awaits::kGreeting:
+        case Awaits::kStartTls: return 220;
+        case Awaits::kEhlo:
+        case Awaits::kTlsEhlo:
+        case Awaits::kMail:
+        case Awaits::kRcpt:
+        case Awaits::kMessage: return 250;
+        case Awaits::kAuth: return 235;
+        case Awaits::kData: return 354;
+        case Awaits::kQuit: return 221;
+        case Awaits::kHandshake:
+        case Awaits::kNothing: return 0;
     }
     return 0;
 }
 
 ScriptStep ClientScript::on_reply(int code) {
-    if (code != expected_code()) return {.kind = ScriptStep::Kind::Failed};
+    if (code != expected_code()) return {.kind = ScriptStep::Kind::kFailed};
     switch (awaits_) {
-        case Awaits::Greeting: awaits_ = Awaits::Ehlo; return send(text_.ehlo);
-        case Awaits::Ehlo:
-            if (!text_.starttls) return after_ehlo();
-            awaits_ = Awaits::StartTls;
+        case Awaits::kGreeting: awaits_ = Awaits::kEhlo; return send(text_->ehlo);
+        case Awaits::kEhlo:
+            if (!text_->starttls) return after_ehlo();
+            awaits_ = Awaits::kStartTls;
             return send(kStartTls);
-        case Awaits::StartTls: awaits_ = Awaits::Handshake; return {.kind = ScriptStep::Kind::StartTls};
-        case Awaits::TlsEhlo: return after_ehlo();
-        case Awaits::Auth: return after_auth();
-        case Awaits::Mail: awaits_ = Awaits::Rcpt; return text_.pipeline ? ScriptStep{} : send(text_.rcpt);
-        case Awaits::Rcpt: awaits_ = Awaits::Data; return text_.pipeline ? ScriptStep{} : send(kData);
-        case Awaits::Data: awaits_ = Awaits::Message; return send(text_.message);
-        case Awaits::Message: {
+        case Awaits::kStartTls: awaits_ = Awaits::kHandshake; return {.kind = ScriptStep::Kind::kStartTls};
+        case Awaits::kTlsEhlo: return after_ehlo();
+        case Awaits::kAuth: return after_auth();
+        case Awaits::kMail:
+            awaits_ = Awaits::kRcpt;
+            return text_->pipeline ? ScriptStep{} : send(text_->rcpt);
+        case Awaits::kRcpt: awaits_ = Awaits::kData; return text_->pipeline ? ScriptStep{} : send(kData);
+        case Awaits::kData: awaits_ = Awaits::kMessage; return send(text_->message);
+        case Awaits::kMessage: {
             ScriptStep step = next_message();
             step.message_accepted = true;
             return step;
         }
-        case Awaits::Quit: return {.kind = ScriptStep::Kind::Done};
-        case Awaits::Handshake:
-        case Awaits::Nothing: break;
+        case Awaits::kQuit: return {.kind = ScriptStep::Kind::kDone};
+        case Awaits::kHandshake:
+        case Awaits::kNothing: break;
     }
-    return {.kind = ScriptStep::Kind::Failed};
+    return {.kind = ScriptStep::Kind::kFailed};
 }
 
 ScriptStep ClientScript::on_tls() {
-    awaits_ = Awaits::TlsEhlo;
-    return send(text_.ehlo);
+    awaits_ = Awaits::kTlsEhlo;
+    return send(text_->ehlo);
 }
 
 ScriptStep ClientScript::leave() {
-    awaits_ = Awaits::Quit;
+    awaits_ = Awaits::kQuit;
     return send(kQuit);
 }
 
 ScriptStep ClientScript::after_ehlo() {
-    if (text_.auth.empty()) return after_auth();
-    awaits_ = Awaits::Auth;
-    return send(text_.auth);
+    if (text_->auth.empty()) return after_auth();
+    awaits_ = Awaits::kAuth;
+    return send(text_->auth);
 }
 
 ScriptStep ClientScript::after_auth() {
-    if (!text_.hold) return next_message();
-    awaits_ = Awaits::Nothing;
-    return {.kind = ScriptStep::Kind::Held};
+    if (!text_->hold) return next_message();
+    awaits_ = Awaits::kNothing;
+    return {.kind = ScriptStep::Kind::kHeld};
 }
 
 ScriptStep ClientScript::next_message() {
     if (left_ == 0) return leave();
     --left_;
-    awaits_ = Awaits::Mail;
-    ScriptStep step = send(text_.pipeline ? text_.envelope : text_.mail);
+    awaits_ = Awaits::kMail;
+    ScriptStep step = send(text_->pipeline ? text_->envelope : text_->mail);
     step.message_begins = true;
     return step;
 }

@@ -31,8 +31,8 @@ struct ScriptText {
 
 /// What to do after a reply.
 struct ScriptStep {
-    enum class Kind { Send, Wait, StartTls, Held, Done, Failed };
-    Kind kind = Kind::Wait;
+    enum class Kind { kSend, kWait, kStartTls, kHeld, kDone, kFailed };
+    Kind kind = Kind::kWait;
     std::string_view octets{};  ///< to send now; lives as long as the ScriptText
     bool message_begins = false;
     bool message_accepted = false;
@@ -41,7 +41,7 @@ struct ScriptStep {
 class ClientScript {
   public:
     /// `text` outlives the script. `messages` is at least 1 (unless the script holds).
-    ClientScript(const ScriptText& text, unsigned messages) : text_(text), left_(messages) {}
+    ClientScript(const ScriptText& text, unsigned messages) : text_(&text), left_(messages) {}
 
     /// A whole reply with this code arrived.
     [[nodiscard]] ScriptStep on_reply(int code);
@@ -54,27 +54,27 @@ class ClientScript {
 
   private:
     enum class Awaits {
-        Greeting,
-        Ehlo,
-        StartTls,
-        Handshake,
-        TlsEhlo,
-        Auth,
-        Mail,
-        Rcpt,
-        Data,
-        Message,
-        Nothing,
-        Quit
+        kGreeting,
+        kEhlo,
+        kStartTls,
+        kHandshake,
+        kTlsEhlo,
+        kAuth,
+        kMail,
+        kRcpt,
+        kData,
+        kMessage,
+        kNothing,
+        kQuit
     };
 
     ScriptStep next_message();
     ScriptStep after_ehlo();
     ScriptStep after_auth();
 
-    const ScriptText& text_;
+    const ScriptText* text_;
     unsigned left_;
-    Awaits awaits_ = Awaits::Greeting;
+    Awaits awaits_ = Awaits::kGreeting;
 };
 
 }  // namespace gatepost::bench

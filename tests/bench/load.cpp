@@ -121,7 +121,7 @@ void print(const LoadOptions& options, LoadResults& results, const Sample& from,
 
 ScriptText make_text(const LoadOptions& options) {
     ScriptText text;
-    text.starttls = options.tls == LoadTls::StartTls;
+    text.starttls = options.tls == LoadTls::kStartTls;
     text.hold = options.idle > 0;
     if (!options.user.empty()) text.set_credentials(options.user, options.password);
     if (!text.hold) text.set_message_size(options.size);

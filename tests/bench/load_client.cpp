@@ -3,10 +3,8 @@
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <optional>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,9 +37,11 @@ SSL_CTX* make_tls_context() {
 }  // namespace
 
 struct LoadClient::Slot {
+    explicit Slot(const ScriptText& text) : script(text, 1) {}
+
     int fd = -1;
     SSL* tls = nullptr;
-    std::optional<ClientScript> script;
+    ClientScript script;
     std::string_view to_send{};  // of the shared text
     std::string line;            // a started reply line
     std::uint32_t watched = 0;
@@ -57,7 +57,7 @@ struct LoadClient::Slot {
 LoadClient::LoadClient(const LoadOptions& options, ScriptText text)
     : options_(options), text_(std::move(text)) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
-    if (options_.tls != LoadTls::None) tls_context_ = make_tls_context();
+    if (options_.tls != LoadTls::kNone) tls_context_ = make_tls_context();
 }
 
 LoadClient::~LoadClient() {
@@ -72,7 +72,7 @@ LoadClient::~LoadClient() {
 void LoadClient::start(unsigned count, bool again) {
     again_ = again;
     for (unsigned i = 0; i < count; ++i) {
-        slots_.push_back(std::make_unique<Slot>());
+        slots_.push_back(std::make_unique<Slot>(text_));
         slots_.back()->index = static_cast<unsigned>(slots_.size() - 1);
         open_session(*slots_.back());
     }
@@ -97,7 +97,7 @@ void LoadClient::leave_held() {
         if (!slot->held) continue;
         slot->held = false;
         --results_.held;
-        act(*slot, slot->script->leave());
+        act(*slot, slot->script.leave());
     }
 }
 
@@ -106,12 +106,13 @@ void LoadClient::open_session(Slot& slot) {
     const unsigned all = options_.messages_per_session;
     const unsigned first =
         slot.sessions++ == 0 ? 1 + slot.index % options_.concurrency * all / options_.concurrency : all;
-    slot.script.emplace(text_, first);
+    slot.script = ClientScript(text_, first);
     slot.line.clear();
     slot.to_send = {};
     slot.session_began = LoadClock::now();
     slot.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ++open_;
+    if (slot.fd < 0) return fail(slot, "no more descriptors");
     const int on = 1;
     setsockopt(slot.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     sockaddr_in address{};
@@ -119,10 +120,9 @@ void LoadClient::open_session(Slot& slot) {
     address.sin_port = htons(options_.port);
     inet_pton(AF_INET, options_.host.c_str(), &address.sin_addr);
     const int connected = connect(slot.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    if (connected != 0 && errno != EINPROGRESS)
-        return fail(slot, std::string("connect: ") + std::strerror(errno));
-    slot.shaking_hands = options_.tls == LoadTls::Implicit;
-    if (options_.tls == LoadTls::Implicit && connected != 0) {
+    if (connected != 0 && errno != EINPROGRESS) return fail(slot, "cannot connect");
+    slot.shaking_hands = options_.tls == LoadTls::kImplicit;
+    if (options_.tls == LoadTls::kImplicit && connected != 0) {
         slot.connecting = true;
         watch(slot, EPOLLOUT);
     } else {
@@ -137,7 +137,7 @@ void LoadClient::end_session(Slot& slot) {
         SSL_free(slot.tls);
         slot.tls = nullptr;
     }
-    ::close(slot.fd);
+    if (slot.fd >= 0) ::close(slot.fd);
     slot.fd = -1;
     slot.watched = 0;
     slot.connecting = slot.shaking_hands = false;
@@ -179,7 +179,7 @@ void LoadClient::shake_hands(Slot& slot) {
     }
     slot.shaking_hands = false;
     if (results_.tls.empty()) note_tls(slot);
-    if (text_.starttls) return act(slot, slot.script->on_tls());
+    if (text_.starttls) return act(slot, slot.script.on_tls());
     read_replies(slot);  // the greeting may be there already
 }
 
@@ -200,7 +200,7 @@ void LoadClient::read_replies(Slot& slot) {
             if (got < 0 && errno == EAGAIN) return;
         }
         if (got <= 0)
-            return fail(slot, "closed while waiting for " + std::to_string(slot.script->expected_code()));
+            return fail(slot, "closed while waiting for " + std::to_string(slot.script.expected_code()));
         slot.line.append(buffer.data(), static_cast<std::size_t>(got));
         if (!take_lines(slot)) return;
     } while (slot.tls != nullptr && SSL_has_pending(slot.tls) == 1);
@@ -215,11 +215,11 @@ bool LoadClient::take_lines(Slot& slot) {
         from = end + 2;
         if (line.size() > 3 && line[3] == '-') continue;
         const int code = line.size() < 3 ? 0 : (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
-        const ScriptStep step = slot.script->on_reply(code);
-        const bool is_last = step.kind != ScriptStep::Kind::Send && step.kind != ScriptStep::Kind::Wait;
-        if (step.kind == ScriptStep::Kind::Failed) {
+        const ScriptStep step = slot.script.on_reply(code);
+        const bool is_last = step.kind != ScriptStep::Kind::kSend && step.kind != ScriptStep::Kind::kWait;
+        if (step.kind == ScriptStep::Kind::kFailed) {
             fail(slot,
-                 "expected " + std::to_string(slot.script->expected_code()) + ", got: " + std::string(line));
+                 "expected " + std::to_string(slot.script.expected_code()) + ", got: " + std::string(line));
             return false;
         }
         const bool rest = from < slot.line.size();
@@ -245,23 +245,23 @@ void LoadClient::act(Slot& slot, const ScriptStep& step) {
     }
     if (step.message_begins) slot.message_began = LoadClock::now();
     switch (step.kind) {
-        case ScriptStep::Kind::Wait: return;
-        case ScriptStep::Kind::Send: slot.to_send = step.octets; return write_some(slot);
-        case ScriptStep::Kind::StartTls: slot.shaking_hands = true; return shake_hands(slot);
-        case ScriptStep::Kind::Held:
+        case ScriptStep::Kind::kWait: return;
+        case ScriptStep::Kind::kSend: slot.to_send = step.octets; return write_some(slot);
+        case ScriptStep::Kind::kStartTls: slot.shaking_hands = true; return shake_hands(slot);
+        case ScriptStep::Kind::kHeld:
             slot.held = true;
             ++results_.held;
             if (results_.measuring)
                 results_.session_milliseconds.push_back(milliseconds_since(slot.session_began));
             return;
-        case ScriptStep::Kind::Done:
+        case ScriptStep::Kind::kDone:
             end_session(slot);
             ++results_.sessions;
             if (results_.measuring)
                 results_.session_milliseconds.push_back(milliseconds_since(slot.session_began));
             if (again_) open_session(slot);
             return;
-        case ScriptStep::Kind::Failed: return fail(slot, "the script failed");
+        case ScriptStep::Kind::kFailed: return fail(slot, "the script failed");
     }
 }
 
@@ -282,7 +282,7 @@ void LoadClient::write_some(Slot& slot) {
     watch(slot, EPOLLIN);
 }
 
-void LoadClient::watch(Slot& slot, std::uint32_t events) {
+void LoadClient::watch(Slot& slot, std::uint32_t events) const {
     if (slot.watched == events) return;
     epoll_event event{.events = events, .data = {.ptr = &slot}};
     epoll_ctl(epoll_, slot.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, slot.fd, &event);

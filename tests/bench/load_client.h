@@ -64,7 +64,7 @@ class LoadClient {
     bool take_lines(Slot& slot);
     void write_some(Slot& slot);
     void act(Slot& slot, const ScriptStep& step);
-    void watch(Slot& slot, std::uint32_t events);
+    void watch(Slot& slot, std::uint32_t events) const;
     void note_tls(const Slot& slot);
 
     const LoadOptions& options_;

@@ -43,11 +43,11 @@ std::expected<void, Error> set_target(LoadOptions& options, const std::string& v
 
 std::expected<void, Error> set_tls(LoadOptions& options, std::string_view value) {
     if (value == "none")
-        options.tls = LoadTls::None;
+        options.tls = LoadTls::kNone;
     else if (value == "starttls")
-        options.tls = LoadTls::StartTls;
+        options.tls = LoadTls::kStartTls;
     else if (value == "implicit")
-        options.tls = LoadTls::Implicit;
+        options.tls = LoadTls::kImplicit;
     else
         return std::unexpected("--tls is none, starttls or implicit");
     return {};

@@ -10,12 +10,12 @@
 
 namespace gatepost::bench {
 
-enum class LoadTls { None, StartTls, Implicit };
+enum class LoadTls { kNone, kStartTls, kImplicit };
 
 struct LoadOptions {
     std::string host = "127.0.0.1";
     std::uint16_t port = 0;
-    LoadTls tls = LoadTls::None;
+    LoadTls tls = LoadTls::kNone;
     std::string user;  ///< empty = no AUTH
     std::string password;
     std::uint64_t operations = 0;  ///< stop after so many measured ones; 0 = by time

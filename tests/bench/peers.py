@@ -3,6 +3,7 @@ pinned to one CPU, started from a private folder and ended by its own process id
 
 import ctypes
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -91,7 +92,7 @@ worker_rlimit_nofile {files};
 daemon off;
 pid {prefix}/nginx.pid;
 error_log {prefix}/error.log error;
-{load_module}
+load_module {module};
 events {{ worker_connections {files}; }}
 """
 
@@ -125,11 +126,23 @@ mail {{
 }}
 """
 
-MAIL_MODULES = ("/usr/lib/nginx/modules/ngx_mail_module.so", "/usr/lib64/nginx/modules/ngx_mail_module.so")
+MAIL_MODULE = "usr/lib/nginx/modules/ngx_mail_module.so"
 
 
-def nginx_program():
-    return shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+class NginxProgram:
+    """Where nginx is: Debian's, installed, or else unpacked into a private folder of the build tree."""
+
+    def __init__(self, root):
+        self.program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        self.module = pathlib.Path("/") / MAIL_MODULE
+        self.environment = dict(os.environ)
+        if self.program and self.module.exists():
+            return
+        unpack, folder = root / "tests/tools/unpack_packages", root / "build/packages/nginx"
+        subprocess.run([unpack, folder, "nginx", "libnginx-mod-mail"], check=True)
+        libraries = subprocess.run([unpack, "--libraries", folder], check=True, capture_output=True, text=True)
+        self.program, self.module = str(folder / "usr/sbin/nginx"), folder / MAIL_MODULE
+        self.environment["LD_LIBRARY_PATH"] = libraries.stdout.strip()
 
 
 class Proxy:
@@ -177,7 +190,7 @@ class Nginx(Proxy):
             "auth": auth, "starttls": starttls, "implicit": implicit, "plain": plain, "upstream": self.bench.sink.port,
             "certificate": self.bench.certificate, "key": self.bench.key, "buffers": buffers, "files": self.bench.files,
             "user": "user root;\n" if os.geteuid() == 0 else "",
-            "load_module": "".join(f"load_module {path};\n" for path in MAIL_MODULES if os.path.exists(path)),
+            "module": self.bench.nginx.module,
         }
         if self.elsewhere:
             self._launch(self.name + "-auth", NGINX_CONF + NGINX_AUTH, values, self.bench.load_cpu, auth)
@@ -191,7 +204,8 @@ class Nginx(Proxy):
         prefix.mkdir(exist_ok=True)
         path = prefix / "nginx.conf"
         path.write_text(conf.format(prefix=prefix, **values))
-        server = Server([nginx_program(), "-p", str(prefix), "-e", str(prefix / "error.log"), "-c", str(path)], cpu, prefix / "out.log")
+        command = [self.bench.nginx.program, "-p", str(prefix), "-e", str(prefix / "error.log"), "-c", str(path)]
+        server = Server(command, cpu, prefix / "out.log", env=self.bench.nginx.environment)
         self.servers.append(server)
         wait_for_port(port, server.process)
         return server

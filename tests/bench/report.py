@@ -97,9 +97,9 @@ def text(rows):
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table)
 
 
-def said(command):
+def said(command, **options):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, **options)
     except OSError:
         return ""
     return (done.stdout + done.stderr).strip()
@@ -121,7 +121,7 @@ def about_machine(nginx, gatepost):
         f"{os.cpu_count()} × {model.group(1) if model else platform.machine()} (family {family.group(1) if family else '?'}){virtual}",
         f"{memory:.0f} GiB", f"Linux {re.match(r'[0-9.]+', platform.release()).group(0)}",
         release.get("PRETTY_NAME", "").strip('"'), said(["openssl", "version"]).split(" (")[0],
-        said([nginx, "-v"]).replace("nginx version: ", ""),
+        said([nginx.program, "-v"], env=nginx.environment).replace("nginx version: ", ""),
     ]
     if gatepost:
         clauses.append(" ".join(said([gatepost, "version"]).split("\n")[:1]))

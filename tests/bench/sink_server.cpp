@@ -49,7 +49,7 @@ struct SinkServer::Loop {
     void write_replies(Connection& connection);
     void settle(Connection& connection);
     void pause(Connection& connection, std::chrono::milliseconds delay);
-    void watch(Connection& connection, std::uint32_t events);
+    void watch(Connection& connection, std::uint32_t events) const;
     void close(Connection& connection);
     void wake_sleepers();
     [[nodiscard]] int wait_limit() const;
@@ -93,6 +93,7 @@ std::uint16_t SinkServer::listen() {
         return 0;
     }
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return 0;
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // accepted sockets inherit it
@@ -196,7 +197,7 @@ void SinkServer::Loop::pause(Connection& connection, std::chrono::milliseconds d
     if (std::ranges::find(sleepers, connection.fd) == sleepers.end()) sleepers.push_back(connection.fd);
 }
 
-void SinkServer::Loop::watch(Connection& connection, std::uint32_t events) {
+void SinkServer::Loop::watch(Connection& connection, std::uint32_t events) const {
     if (connection.watched == events) return;
     epoll_event event{.events = events, .data = {.fd = connection.fd}};
     const int operation = connection.watched == 0 ? EPOLL_CTL_ADD

@@ -78,10 +78,10 @@ std::string_view SinkSession::consume(std::string_view bytes, std::string& out) 
     while (!bytes.empty() && !closing_ && !endless_ && !is_delayed()) {
         const std::size_t before = bytes.size();
         switch (mode_) {
-            case Mode::Commands:
-            case Mode::AuthLine: bytes = consume_line(bytes, out); break;
-            case Mode::Data: bytes = consume_data(bytes, out); break;
-            case Mode::Chunk: bytes = consume_chunk(bytes, out); break;
+            case Mode::kCommands:
+            case Mode::kAuthLine: bytes = consume_line(bytes, out); break;
+            case Mode::kData: bytes = consume_data(bytes, out); break;
+            case Mode::kChunk: bytes = consume_chunk(bytes, out); break;
         }
         if (bytes.size() == before) break;
     }
@@ -101,7 +101,7 @@ std::string_view SinkSession::consume_line(std::string_view bytes, std::string& 
 std::string_view SinkSession::consume_data(std::string_view bytes, std::string& out) {
     const std::size_t end = end_mark_.find(bytes);
     if (!keep(bytes.substr(0, end)) || end == std::string_view::npos) return {};
-    mode_ = Mode::Commands;
+    mode_ = Mode::kCommands;
     if (message_.body.size() >= 3)
         message_.body = unstuffed(message_.body.substr(0, message_.body.size() - 3));
     finish_message(out);
@@ -117,7 +117,7 @@ std::string_view SinkSession::consume_chunk(std::string_view bytes, std::string&
 }
 
 void SinkSession::on_chunk_end(std::string& out) {
-    mode_ = Mode::Commands;
+    mode_ = Mode::kCommands;
     if (!rcpt_given_) {
         say("BDAT", "", "503 5.5.1 MAIL and RCPT first", out);
         forget_transaction();
@@ -139,7 +139,7 @@ bool SinkSession::keep(std::string_view data) {
 }
 
 void SinkSession::on_line(std::string_view line, std::string& out) {
-    if (mode_ == Mode::AuthLine) return on_auth_line(out);
+    if (mode_ == Mode::kAuthLine) return on_auth_line(out);
     if (is_verb(line, "MAIL")) return on_mail(line, out);
     if (is_verb(line, "RCPT")) return on_rcpt(line, out);
     if (is_verb(line, "DATA")) return on_data(line, out);
@@ -225,7 +225,7 @@ void SinkSession::on_data(std::string_view line, std::string& out) {
     if (!rcpt_given_ || in_bdat_) {
         say("DATA", line, rcpt_given_ ? "503 5.5.1 BDAT has begun" : "503 5.5.1 No recipient", out);
     } else if (say("DATA", line, "354 Go on", out)) {
-        mode_ = Mode::Data;
+        mode_ = Mode::kData;
         end_mark_.start();
     }
 }
@@ -241,7 +241,7 @@ void SinkSession::on_bdat(std::string_view line, std::string& out) {
     in_bdat_ = true;
     message_.by_bdat = true;
     chunk_is_last_ = std::string_view(end, all.data() + all.size()) == " LAST";
-    mode_ = Mode::Chunk;
+    mode_ = Mode::kChunk;
     if (chunk_left_ == 0) on_chunk_end(out);
 }
 
@@ -257,7 +257,7 @@ void SinkSession::on_auth(std::string_view line, std::string& out) {
                    : login           ? "334 UGFzc3dvcmQ6"
                                      : "334 ",
                    out)) {
-        mode_ = Mode::AuthLine;
+        mode_ = Mode::kAuthLine;
     }
 }
 
@@ -266,12 +266,12 @@ void SinkSession::on_auth_line(std::string& out) {
         out.append("334 UGFzc3dvcmQ6\r\n");
         return;
     }
-    mode_ = Mode::Commands;
+    mode_ = Mode::kCommands;
     out.append("235 2.7.0 Welcome\r\n");
 }
 
 void SinkSession::finish_message(std::string& out) {
-    mode_ = Mode::Commands;
+    mode_ = Mode::kCommands;
     if (settings_.max_size != 0 && body_size_ > settings_.max_size) {
         say("EOD", "", "552 5.3.4 Too big", out);
     } else if (say("EOD", "", "250 2.0.0 Message taken", out)) {

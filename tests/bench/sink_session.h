@@ -56,7 +56,7 @@ class SinkSession {
     [[nodiscard]] std::uint64_t messages() const { return messages_; }
 
   private:
-    enum class Mode { Commands, Data, Chunk, AuthLine };
+    enum class Mode { kCommands, kData, kChunk, kAuthLine };
 
     std::string_view consume(std::string_view bytes, std::string& out);
     std::string_view consume_line(std::string_view bytes, std::string& out);
@@ -84,7 +84,7 @@ class SinkSession {
 
     const SinkSettings& settings_;
     MessageTaker* taker_;
-    Mode mode_ = Mode::Commands;
+    Mode mode_ = Mode::kCommands;
     std::string pending_;  // a started line, or what came behind a delayed reply
     std::string held_;     // the delayed reply
     std::chrono::milliseconds delay_{0};
