@@ -1,0 +1,78 @@
+// Facts of a conversation as one line of text each, for tests to look at and people to read.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/session/fact.h"
+
+namespace gatepost::test {
+
+inline std::string_view to_text(session::Result result) {
+    constexpr std::string_view kNames[] = {"accepted", "transient", "permanent", "aborted"};
+    return kNames[static_cast<int>(result)];
+}
+
+inline std::string_view to_text(session::Origin origin) {
+    constexpr std::string_view kNames[] = {"gateway", "upstream", "client"};
+    return kNames[static_cast<int>(origin)];
+}
+
+inline std::string_view to_text(session::CloseReason reason) {
+    constexpr std::string_view kNames[] = {
+        "quit",         "client_gone", "command_timeout", "auth_timeout",   "tls_timeout",
+        "data_timeout", "auth_limit",  "error_limit",     "protocol_error", "drain"};
+    return kNames[static_cast<int>(reason)];
+}
+
+class FactText {
+  public:
+    std::string operator()(const session::CommandAnswered& fact) const {
+        return "command " + std::string(smtp::to_string(fact.verb)) + ' ' + std::to_string(fact.code);
+    }
+    std::string operator()(const session::ProtocolBroken& fact) const {
+        constexpr std::string_view kNames[] = {"bare_newline", "smuggling",      "line_too_long",
+                                               "bad_sequence", "pipelining",     "starttls_injection",
+                                               "syntax",       "unknown_command"};
+        return "broken " + std::string(kNames[static_cast<int>(fact.breach)]);
+    }
+    std::string operator()(const session::AuthBegun& /*fact*/) const { return "auth begun"; }
+    std::string operator()(const session::AuthEnded& fact) const {
+        constexpr std::string_view kNames[] = {"succeeded", "refused",   "unavailable",  "busy",
+                                               "cancelled", "malformed", "tls_required", "not_offered"};
+        std::string text = "auth " + std::string(kNames[static_cast<int>(fact.end)]);
+        text += ' ' + std::string(to_string(fact.reason));
+        text += " mechanism=" + std::string(fact.mechanism);
+        return text + " user=" + std::string(fact.user);
+    }
+    std::string operator()(const session::RecipientAnswered& fact) const {
+        return "recipient " + std::string(to_text(fact.result)) + ' ' + std::string(to_text(fact.origin));
+    }
+    std::string operator()(const session::MessageBegun& /*fact*/) const { return "message begun"; }
+    std::string operator()(const session::MessageEnded& fact) const {
+        std::string text =
+            "message " + std::string(to_text(fact.result)) + ' ' + std::string(to_text(fact.origin));
+        text += ' ' + std::to_string(fact.code) + " from=" + std::string(fact.sender);
+        text +=
+            " recipients=" + std::to_string(fact.recipients) + '+' + std::to_string(fact.recipients_refused);
+        text += " size=" + std::to_string(fact.size);
+        return fact.client_gone ? text + " client gone" : text;
+    }
+    std::string operator()(const session::UpstreamOpeningEnded& fact) const {
+        constexpr std::string_view kNames[] = {"opened",    "refused_now", "refused", "unreachable",
+                                               "timed_out", "nonsense",    "lost"};
+        return "upstream " + std::string(kNames[static_cast<int>(fact.how)]);
+    }
+    std::string operator()(const session::UpstreamReplied& fact) const {
+        return "reply " + std::string(smtp::to_string(fact.awaited)) + ' ' + std::to_string(fact.code);
+    }
+    std::string operator()(const session::UpstreamFailed& fact) const {
+        return "upstream failed " + std::string(fact.what);
+    }
+};
+
+inline std::string to_text(const session::Fact& fact) {
+    return std::visit(FactText(), fact);
+}
+
+}  // namespace gatepost::test

@@ -1,0 +1,57 @@
+// What a conversation wanted done, kept to be looked at. Nothing happens by itself: a test brings the next
+// event.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/session/action.h"
+#include "tests/fakes/fact_text.h"
+
+namespace gatepost::test {
+
+struct FakeActions : session::Actions {
+    void send_to_client(ByteView octets) override { to_client += octets; }
+    void send_to_upstream(ByteView octets) override {
+        to_upstream += octets;
+        if (!upstream_open) misuse.emplace_back("octets for an upstream that is not there");
+    }
+    bool take_handshake_slot() override { return handshakes_allowed; }
+    void start_tls() override { ++handshakes; }
+    void ask_verifier(auth::Step step) override {
+        if (asked) misuse.emplace_back("a second step before the verdict on the first");
+        asked = std::move(step);
+    }
+    void cancel_verifier() override { asked.reset(); }
+    void open_upstream() override {
+        if (upstream_open) misuse.emplace_back("a second upstream beside the first");
+        upstream_open = true;
+        ++opens;
+    }
+    void drop_upstream(session::UpstreamGoodbye how) override {
+        if (!upstream_open) misuse.emplace_back("an upstream dropped that is not there");
+        upstream_open = false;
+        goodbyes.push_back(how);
+    }
+    void set_deadline(Duration from_now) override { deadline = from_now; }
+    void resume_client() override { resumed = true; }
+    void report(const session::Fact& fact) override { facts.push_back(to_text(fact)); }
+    void close(session::CloseReason reason) override { closes.push_back(reason); }
+
+    std::string to_client;
+    std::string to_upstream;
+    std::optional<auth::Step> asked;  ///< the step that awaits its verdict
+    std::optional<Duration> deadline;
+    std::vector<session::UpstreamGoodbye> goodbyes;
+    std::vector<session::CloseReason> closes;
+    std::vector<std::string> facts;
+    std::vector<std::string> misuse;  ///< what no conversation may do
+    int handshakes = 0;
+    int opens = 0;
+    bool upstream_open = false;
+    bool resumed = false;
+    bool handshakes_allowed = true;
+};
+
+}  // namespace gatepost::test

@@ -1,0 +1,102 @@
+#include "tests/runners/session_settings.h"
+
+#include <functional>
+#include <map>
+#include <sstream>
+
+namespace gatepost::test {
+namespace {
+
+using session::Settings;
+
+std::vector<std::string> words(const std::string& text) {
+    std::istringstream in(text);
+    std::vector<std::string> all;
+    for (std::string word; in >> word;) all.push_back(word);
+    return all;
+}
+
+/// "250ms", "30s", "5m", "1h"
+Duration to_duration(const std::string& text) {
+    std::size_t digits = 0;
+    const long number = std::stol(text, &digits);
+    const std::string unit = text.substr(digits);
+    if (unit == "ms") return std::chrono::milliseconds(number);
+    if (unit == "m") return std::chrono::minutes(number);
+    if (unit == "h") return std::chrono::hours(number);
+    return std::chrono::seconds(number);
+}
+
+using Member = Duration Settings::*;
+const std::map<std::string, Member> kDurations{
+    {"command_timeout", &Settings::command_timeout},     {"auth_timeout", &Settings::auth_timeout},
+    {"data_timeout", &Settings::data_timeout},           {"failure_delay", &Settings::failure_delay},
+    {"handshake_timeout", &Settings::handshake_timeout}, {"connect_timeout", &Settings::connect_timeout},
+    {"reply_timeout", &Settings::reply_timeout},
+};
+const std::map<std::string, bool Settings::*> kSwitches{
+    {"offers_tls", &Settings::offers_tls},
+    {"require_tls", &Settings::require_tls},
+    {"require_auth", &Settings::require_auth},
+    {"plaintext_without_tls", &Settings::plaintext_without_tls},
+    {"legacy_auth_line", &Settings::legacy_auth_line},
+    {"received_header", &Settings::received_header},
+};
+using Number = std::function<void(Settings&, unsigned long)>;
+const std::map<std::string, Number> kNumbers{
+    {"max_attempts", [](Settings& to, unsigned long number) { to.max_attempts = static_cast<int>(number); }},
+    {"max_errors", [](Settings& to, unsigned long number) { to.max_errors = static_cast<int>(number); }},
+    {"max_recipients", [](Settings& to, unsigned long number) { to.max_recipients = number; }},
+    {"max_line_length", [](Settings& to, unsigned long number) { to.max_line_length = number; }},
+    {"max_message_size", [](Settings& to, unsigned long number) { to.max_message_size = number; }},
+};
+
+smtp::Capabilities to_capabilities(const std::string& keywords) {
+    smtp::Capabilities able;
+    able.esmtp = true;
+    for (std::string word : words(keywords)) {
+        if (const std::size_t equals = word.find('='); equals != std::string::npos) word[equals] = ' ';
+        able.add_line(word);
+    }
+    return able;
+}
+
+}  // namespace
+
+SessionSettings settings_of(const Transcript& transcript) {
+    SessionSettings all;
+    all.session.hostname = "gate.example";
+    all.session.offers_tls = true;
+    all.session.require_tls = false;
+    all.session.plaintext_without_tls = true;
+    all.session.received_header = false;
+    all.session.mechanisms = {"PLAIN", "LOGIN"};
+    all.session.max_message_size = 52428800;
+    all.client = {.address = "192.0.2.7", .session_id = "s1", .is_trusted = false};
+    all.offer = to_capabilities("PIPELINING SIZE 8BITMIME SMTPUTF8 DSN CHUNKING ENHANCEDSTATUSCODES");
+    for (const auto& [key, value] : transcript.settings) {
+        if (const auto duration = kDurations.find(key); duration != kDurations.end()) {
+            all.session.*duration->second = to_duration(value);
+        } else if (const auto flag = kSwitches.find(key); flag != kSwitches.end()) {
+            all.session.*flag->second = value == "yes";
+        } else if (const auto number = kNumbers.find(key); number != kNumbers.end()) {
+            number->second(all.session, std::stoul(value));
+        } else if (key == "mechanisms") {
+            all.session.mechanisms = words(value);
+        } else if (key == "upstream_offers") {
+            all.offer = to_capabilities(value);
+        } else if (key == "trusted") {
+            all.client.is_trusted = value == "yes";
+        } else {
+            all.problems.push_back("there is no setting \"" + key + '"');
+        }
+    }
+    return all;
+}
+
+Duration duration_named(const Settings& settings, const std::string& key) {
+    const auto found = kDurations.find(key);
+    return found == kDurations.end() ? Duration(-1) : settings.*found->second;
+}
+
+}  // namespace gatepost::test

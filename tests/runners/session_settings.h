@@ -1,0 +1,25 @@
+// The "set" lines of a transcript as the settings of a conversation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "proxy/session/conversation.h"
+#include "proxy/session/settings.h"
+#include "tests/runners/transcript.h"
+
+namespace gatepost::test {
+
+struct SessionSettings {
+    session::Settings session;
+    session::ClientFacts client;
+    smtp::Capabilities offer;
+    std::vector<std::string> problems;
+};
+
+[[nodiscard]] SessionSettings settings_of(const Transcript& transcript);
+
+/// A duration of the settings by its key, as "timer" lines name it.
+[[nodiscard]] Duration duration_named(const session::Settings& settings, const std::string& key);
+
+}  // namespace gatepost::test
