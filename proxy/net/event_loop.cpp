@@ -81,6 +81,8 @@ void EventLoop::stop() {
 }
 
 void EventLoop::post(Task task) {
+    // From its own thread there is nobody to wake, and no order between threads to keep.
+    if (runner_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return defer(std::move(task));
     bool is_first = false;
     {
         const std::lock_guard hold(posted_lock_);

@@ -76,6 +76,8 @@ void LogLine::append(std::string& line, conf::LogEvent event, std::initializer_l
     line += conf::row_of(event).name;
     for (const LogPair& pair : fields) {
         assert(conf::may_carry(event, pair.field));
+        // An empty text says nothing, but for the null sender.
+        if (pair.value.is_empty_text() && pair.field != conf::LogField::from) continue;
         line += ' ';
         line += conf::row_of(pair.field).key;
         line += '=';

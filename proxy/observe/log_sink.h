@@ -38,6 +38,8 @@ class LogValue {
     LogValue(const Secret&) = delete;
     LogValue(char) = delete;
 
+    [[nodiscard]] bool is_empty_text() const noexcept { return kind_ == Kind::kText && text_.empty(); }
+
   private:
     friend class LogLine;
     enum class Kind : std::uint8_t { kText, kNumber, kCount, kDuration };
