@@ -1,0 +1,222 @@
+// A conversation under any interleaving of client octets, upstream octets, verdicts, timers and losses.
+// Whatever happens: nothing unfinished ends as a message upstream, no client hears 250 to data that the
+// upstream did not accept, a session is closed once, and what is said is bounded by what was heard.
+#include <chrono>
+#include <utility>
+
+#include "proxy/session/conversation.h"
+#include "tests/fakes/fake_actions.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/proxy/smtp/body_model.h"
+
+namespace {
+
+using namespace gatepost;
+using session::State;
+
+/// Follows what the upstream is sent, in the order in which it happens, as any server would understand it.
+class Watch : public test::FakeActions {
+  public:
+    void send_to_upstream(ByteView octets) override {
+        FakeActions::send_to_upstream(octets);
+        if (!in_data_) return;
+        data_ += octets;
+        const test::BodyStory story = test::data_story(data_);
+        fuzz::require(story.end != test::BodyStory::End::kRefusedOpen,
+                      "no bare CR or LF reaches an upstream");
+        fuzz::require(story.end != test::BodyStory::End::kRefusedEndMark,
+                      "no bare CR or LF reaches an upstream");
+        if (story.end != test::BodyStory::End::kEndMark) return;
+        fuzz::require(story.taken == data_.size(), "nothing is sent behind an end mark before its answer");
+        in_data_ = false;
+        ++ended_;
+    }
+    void report(const session::Fact& fact) override {
+        FakeActions::report(fact);
+        const ByteView text = facts.back();
+        if (text.starts_with("reply DATA ")) {
+            in_data_ = text == "reply DATA 354";
+            data_.clear();
+        }
+        if (text.starts_with("reply EOD 2") || text.starts_with("reply BDAT 2")) ++accepted_;
+        if (!text.starts_with("message accepted")) return;
+        fuzz::require(text.starts_with("message accepted upstream"), "only the upstream accepts");
+        fuzz::require(accepted_ > 0, "a message is accepted only after the upstream's own 2xx");
+        accepted_ = 0;
+    }
+    void drop_upstream(session::UpstreamGoodbye how) override {
+        FakeActions::drop_upstream(how);
+        if (in_data_) fuzz::require(how == session::UpstreamGoodbye::kAbort, "unfinished data ends abruptly");
+        in_data_ = false;
+    }
+
+    /// Messages whose end mark was sent.
+    [[nodiscard]] std::size_t ended() const { return ended_; }
+
+  private:
+    bool in_data_ = false;
+    std::string data_;
+    std::size_t ended_ = 0;
+    std::size_t accepted_ = 0;
+};
+
+class Story {
+  public:
+    explicit Story(ByteView input) : input_(input) {
+        settings_.hostname = "gate.example";
+        const auto flags = static_cast<unsigned>(take());
+        settings_.offers_tls = (flags & 1U) != 0;
+        settings_.require_tls = (flags & 2U) != 0;
+        settings_.require_auth = (flags & 4U) != 0;
+        settings_.plaintext_without_tls = true;
+        settings_.received_header = (flags & 8U) != 0;
+        settings_.mechanisms = {"PLAIN", "LOGIN"};
+        settings_.max_message_size = 300;
+        settings_.max_recipients = 3;
+        settings_.max_line_length = 128;
+        conversation_.emplace(settings_, session::ClientFacts{"192.0.2.7", "s1", false}, actions_);
+    }
+
+    void run() {
+        smtp::Capabilities offer;
+        conversation_->on(session::ClientConnected{false, offer});
+        after();
+        while (!input_.empty() && actions_.closes.empty()) step();
+        if (actions_.closes.empty()) conversation_->on(session::ClientClosed{});
+        if (actions_.closes.empty()) conversation_->on(session::UpstreamLost{});
+        after();
+        fuzz::require(actions_.closes.size() == 1, "a session is closed once");
+        fuzz::require(!actions_.upstream_open, "no upstream is left behind");
+        fuzz::require(!actions_.asked, "no step is left with the verifier");
+    }
+
+  private:
+    char take() {
+        if (input_.empty()) return 0;
+        const char c = input_.front();
+        input_.remove_prefix(1);
+        return c;
+    }
+
+    /// One line of the input: its first octet says what happens, the rest is what is said.
+    void step() {
+        const std::size_t end = std::min(input_.find('\x1E'), input_.size());
+        const ByteView line = input_.substr(0, end);
+        input_.remove_prefix(std::min(end + 1, input_.size()));
+        if (line.empty()) return;
+        const ByteView said = line.substr(1);
+        switch (line.front()) {
+            case 'C': client(said); break;
+            case 'U': upstream(said); break;
+            case 'V': verdict(said); break;
+            case 'T': conversation_->on(session::TimerFired{said == "stuck"}); break;
+            case 'L': lose(said); break;
+            case 'H': handshake(); break;
+            case 'D': conversation_->on(session::DrainRequested{}); break;
+            case 'X': conversation_->on(session::ClientClosed{}); break;
+            default: client(line); break;
+        }
+        after();
+    }
+
+    /// One octet after the other, so that it is known which of them were message data.
+    void client(ByteView said) {
+        said_ += said.size();
+        for (const char octet : said) {
+            unread_ += octet;
+            show();
+        }
+    }
+
+    void show() {
+        const State before = conversation_->state();
+        const std::size_t ended = actions_.ended();
+        const std::size_t consumed = conversation_->on(session::BytesFromClient{unread_, WallTime()});
+        fuzz::require(consumed <= unread_.size(), "no more is consumed than was shown");
+        if (before == State::kClosed) fuzz::require(consumed == 0, "a closed session reads nothing");
+        if (before == State::kReceivingData) {
+            client_data_.append(unread_, 0, consumed);
+            const bool client_ended = test::data_story(client_data_).end == test::BodyStory::End::kEndMark;
+            fuzz::require(actions_.ended() == ended || client_ended,
+                          "an end mark goes upstream only where the client's data ended");
+        } else {
+            client_data_.clear();
+        }
+        unread_.erase(0, consumed);
+    }
+
+    void upstream(ByteView said) {
+        if (!actions_.upstream_open) return;
+        said_ += said.size();
+        upstream_unread_ += said;
+        const std::size_t consumed = conversation_->on(session::BytesFromUpstream{upstream_unread_});
+        fuzz::require(consumed <= upstream_unread_.size(), "no more is consumed than was shown");
+        upstream_unread_.erase(0, consumed);
+    }
+
+    void verdict(ByteView said) {
+        if (!actions_.asked) return;
+        const std::string mechanism = std::exchange(actions_.asked, std::nullopt)->mechanism;
+        auth::Verdict verdict;
+        verdict.outcome =
+            static_cast<auth::Outcome>(said.empty() ? 1 : static_cast<unsigned char>(said.front()) % 6);
+        verdict.challenge = said;
+        verdict.identity = {.user = "fred", .mechanism = mechanism, .backend = "local"};
+        authenticated_ = authenticated_ || verdict.outcome == auth::Outcome::kAccepted;
+        conversation_->on(session::VerdictArrived{std::move(verdict)});
+    }
+
+    void lose(ByteView said) {
+        if (!actions_.upstream_open) return;
+        conversation_->on(session::UpstreamLost{said.empty() ? session::UpstreamLost::Why::kLost
+                                                             : session::UpstreamLost::Why::kUnreachable});
+    }
+
+    void handshake() {
+        if (conversation_->state() != State::kAwaitingTls) return;
+        conversation_->on(session::TlsEstablished{});
+        authenticated_ = false;
+        tls_ = true;
+    }
+
+    void after() {
+        while (std::exchange(actions_.resumed, false)) {
+            if (!unread_.empty()) show();
+        }
+        for (const std::string& misuse : actions_.misuse) fuzz::require(false, misuse.c_str());
+        if (!actions_.upstream_open) upstream_unread_.clear();
+        fuzz::require(actions_.closes.size() <= 1, "a session is closed at most once");
+        if (settings_.require_auth && !authenticated_ever())
+            fuzz::require(actions_.opens == 0, "no upstream without AUTH");
+        if (settings_.require_tls && !tls_) fuzz::require(actions_.opens == 0, "no upstream without TLS");
+        fuzz::require(actions_.to_client.size() <= 4096 + 400 * said_,
+                      "what is said is bounded by what was heard");
+        fuzz::require(actions_.to_upstream.size() <= 4096 + 400 * said_,
+                      "what is sent on is bounded by what was heard");
+    }
+
+    bool authenticated_ever() {
+        ever_ = ever_ || authenticated_;
+        return ever_;
+    }
+
+    ByteView input_;
+    session::Settings settings_;
+    Watch actions_;
+    std::optional<session::Conversation> conversation_;
+    std::string unread_;
+    std::string upstream_unread_;
+    std::size_t said_ = 0;
+    std::string client_data_;  ///< of the message being received
+    bool authenticated_ = false;
+    bool ever_ = false;
+    bool tls_ = false;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size > 8192) return 0;
+    Story(fuzz::octets(data, size)).run();
+    return 0;
+}
