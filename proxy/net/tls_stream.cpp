@@ -34,12 +34,17 @@ struct TlsStream::Bio {
             if (stream.received_.empty()) std::string().swap(stream.received_);
             return 1;
         }
+        if (stream.is_drained_) {
+            BIO_set_retry_read(bio);
+            return 0;
+        }
         ssize_t count = -1;
         do {
             count = ::recv(stream.socket_, space, size, 0);
         } while (count < 0 && errno == EINTR);
         if (count > 0) {
             *got = static_cast<std::size_t>(count);
+            stream.is_drained_ = *got < size;
             return 1;
         }
         if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {

@@ -43,6 +43,10 @@ class TlsStream {
     /// Octets taken from the socket before TLS began, which are the beginning of the handshake.
     void put_in_front(std::string received) { received_ = std::move(received); }
 
+    /// The socket has become readable. Until then it is not asked again once it has given less than it was
+    /// asked for: OpenSSL always tries for more, and that would be a system call in vain.
+    void socket_rang() noexcept { is_drained_ = false; }
+
     /// Goes on with the handshake as far as the octets there are allow.
     [[nodiscard]] Outcome handshake();
 
@@ -80,6 +84,7 @@ class TlsStream {
     OutBuffer wire_;
     int socket_;
     int socket_error_ = 0;
+    bool is_drained_ = false;
     bool has_ended_ = false;  ///< end of file or an error on the socket
     bool has_failed_ = false;
     std::string received_;

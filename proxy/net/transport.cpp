@@ -90,6 +90,7 @@ void Transport::run_turn(bool is_readable) {
     if (!is_open()) return;
     is_queued_ = false;
     is_in_turn_ = true;
+    if (is_readable && tls_) tls_->socket_rang();
     if (failure_) return report_closed(*failure_);
     if (std::exchange(tell_drained_, false)) {
         handler_->on_drained(*this);
@@ -427,12 +428,11 @@ void Transport::report_closed(CloseCause cause) {
 void Transport::finish(Duration grace) {
     loop_.assert_here();
     if (!is_open()) return;
-    flush_output();
     if (tls_) {
-        encrypt_collected();  // flush_output() has not, if the socket is full
+        encrypt_collected();
         tls_->close_notify();
-        if (can_send()) send_buffer(tls_->wire());
     }
+    flush_output();
     OutBuffer rest = std::move(tls_ ? tls_->wire() : out_);
     const bool has_unread = more_is_waiting_ || (is_started_ && !is_read_armed_);
     const bool can_linger = !failure_ && (!rest.empty() || has_unread);

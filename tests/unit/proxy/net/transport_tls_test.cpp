@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <future>
 #include <string>
 #include <thread>
 
@@ -188,16 +189,18 @@ TEST_P(TransportTlsTest, BigTransfer_FromThePeer_IsWhole) {
 TEST_P(TransportTlsTest, BigTransfer_ToASlowPeer_CongestsAndArrivesWhole) {
     const std::string body = pattern(16 * kMegabyte);
     bool was_congested = false;
+    std::promise<void> written;
     handler.when_established = [&](Transport& to) {
         for (std::size_t at = 0; at < body.size(); at += 300000) to.write(ByteView(body).substr(at, 300000));
         was_congested = to.is_congested();
+        written.set_value();
     };
     transport->start_tls_server(*context);
     transport->start();
     std::string got;
     ASSERT_TRUE(while_client([&] {
         if (!peer->handshake(wish())) return;
-        std::this_thread::sleep_for(50ms);
+        written.get_future().wait();
         got = peer->receive(body.size());
     }));
     EXPECT_TRUE(was_congested);
