@@ -218,23 +218,26 @@ void FactSink::take_message(const SessionContext& context, std::string_view user
     const conf::Origin origin = to_metric(fact.origin);
     const Duration took = now - context.message_began;
     metrics_.message_finished(context.listener, context.upstream, result, origin, fact.size, took);
-    log_.log(LogEvent::message, {{LogField::session, context.id},
-                                 {LogField::listener, context.listener_name},
-                                 {LogField::client_ip, context.client_ip},
-                                 {LogField::user, user},
-                                 {LogField::message, context.messages},
-                                 {LogField::from, fact.sender},
-                                 {LogField::recipients, fact.recipients},
-                                 {LogField::recipients_refused, fact.recipients_refused},
-                                 {LogField::size, fact.size},
-                                 {LogField::upstream, context.upstream_name},
-                                 {LogField::endpoint, context.endpoint_name},
-                                 {LogField::result, conf::to_string(result)},
-                                 {LogField::origin, conf::to_string(origin)},
-                                 {LogField::code, fact.code},
-                                 {LogField::reply, fact.reply},
-                                 {LogField::duration, took},
-                                 {LogField::what, fact.client_gone ? "accepted upstream, client gone" : ""}});
+    log_.log(LogEvent::message,
+             {{LogField::session, context.id},
+              {LogField::listener, context.listener_name},
+              {LogField::client_ip, context.client_ip},
+              {LogField::user, user},
+              {LogField::message, context.messages},
+              {LogField::from, fact.sender},
+              {LogField::recipients, fact.recipients},
+              {LogField::recipients_refused, fact.recipients_refused},
+              {LogField::size, fact.size},
+              {LogField::upstream, context.upstream_name},
+              {LogField::endpoint, context.endpoint_name},
+              {LogField::result, conf::to_string(result)},
+              {LogField::origin, conf::to_string(origin)},
+              {LogField::code, fact.code},
+              {LogField::reply, fact.reply},
+              {LogField::duration, took},
+              {LogField::what, fact.client_gone && fact.result == session::Result::kAccepted
+                                   ? "accepted upstream, client gone"
+                                   : ""}});
 }
 
 void FactSink::take_opening(const SessionContext& context, TimePoint now,
