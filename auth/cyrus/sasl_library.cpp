@@ -75,11 +75,6 @@ int verify_file(void*, const char* path, sasl_verify_type_t type) {
     return is_wanted ? SASL_OK : SASL_CONTINUE;
 }
 
-int conf_path(void*, char** path) {
-    *path = strdup("/nonexistent");  // libsasl frees it
-    return *path == nullptr ? SASL_NOMEM : SASL_OK;
-}
-
 using AnyProc = int (*)();
 
 template <typename Function>
@@ -87,12 +82,11 @@ AnyProc proc(Function* function) {
     return reinterpret_cast<AnyProc>(reinterpret_cast<void (*)()>(function));
 }
 
-const std::array<sasl_callback_t, 5>& callbacks() {
-    static const std::array<sasl_callback_t, 5> table{{
+const std::array<sasl_callback_t, 4>& callbacks() {
+    static const std::array<sasl_callback_t, 4> table{{
         {SASL_CB_GETOPT, proc(&get_option), nullptr},
         {SASL_CB_LOG, proc(&log_line), nullptr},
         {SASL_CB_VERIFYFILE, proc(&verify_file), nullptr},
-        {SASL_CB_GETCONFPATH, proc(&conf_path), nullptr},
         {SASL_CB_LIST_END, nullptr, nullptr},
     }};
     return table;
@@ -138,7 +132,9 @@ SaslLibrary::~SaslLibrary() {
 Result<std::unique_ptr<SaslLibrary>> SaslLibrary::start(Options options) {
     sasl_set_mutex(new_mutex, lock_mutex, unlock_mutex, free_mutex);
     std::unique_ptr<SaslLibrary> library(new SaslLibrary(std::move(options)));
-    const int code = sasl_server_init(callbacks().data(), "gatepost");
+    // No application name: the library then looks for no configuration file at all (and leaks no path to
+    // one).
+    const int code = sasl_server_init(callbacks().data(), nullptr);
     if (code != SASL_OK)
         return fail(std::string("Cyrus SASL cannot start: ") + sasl_errstring(code, nullptr, nullptr));
     if (!register_auxprop_store()) return fail("Cyrus SASL refused Gatepost's own property plugin");

@@ -1,6 +1,7 @@
 // What tests of auth/ put in place of a worker's loop, a store, an engine and a conversation.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -120,7 +121,7 @@ class FakeEngine final : public MechanismEngine {
     }
 
     Lie lie = Lie::kNone;
-    int alive = 0;
+    std::atomic<int> alive = 0;  ///< exchanges; a job may let go of the last one
 
   private:
     class Exchange final : public MechanismExchange {

@@ -1,3 +1,4 @@
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <string>
@@ -149,18 +150,19 @@ TEST_F(CyrusTest, LongestNameAndPasswordReachTheCheckWhole) {
 // well.
 TEST_F(CyrusTest, WorkersMixPlainAndLoginThroughOnePool) {
     constexpr std::uint64_t kAttempts = 300;
+    std::array<FakeExecutor, 2> homes;  // outlive the pool, as event loops do
     VerifyPool pool({.threads = 2, .queue = 1024, .deadline = std::chrono::seconds(30)});
     std::vector<std::thread> workers;
     std::atomic<int> accepted = 0;
     std::atomic<int> rejected = 0;
     std::atomic<int> strange = 0;
     for (int worker = 0; worker < 2; ++worker) {
-        workers.emplace_back([&] {
+        workers.emplace_back([&, worker] {
             auto own_store = std::make_shared<FakeStore>();
             own_store->add(
                 "user", "{SHA256-CRYPT}$5$rounds=1000$saltsalt$f25dkPYTm952Io0nI9FgssYnbY.87HWdiFw89b8zOR8");
             own_store->add("plain", "{PLAIN}hunter2");
-            FakeExecutor home;
+            FakeExecutor& home = homes[static_cast<std::size_t>(worker)];
             FakeReceiver receiver;
             StoreVerifier verifier({.home = home,
                                     .receiver = receiver,
