@@ -126,7 +126,6 @@ std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
         return consumed;
     }
     if (awaits_proxy_header_) return take_proxy_header(bytes);
-    resumes_ = false;
     const std::size_t consumed = conversation_->on(session::BytesFromClient{bytes, wall_now()});
     context_.received += consumed;
     after_event();
@@ -293,13 +292,7 @@ void Connection::set_deadline(Duration from_now) {
 
 void Connection::resume_client() {
     // Paused for a peer that does not take what is said: everything is shown again once it has.
-    if (is_paused_ || resumes_) return;
-    resumes_ = true;
-    client_.resume_reading();
-    worker_.later(id_, [](Connection& connection) {
-        connection.resumes_ = false;
-        connection.after_event();
-    });
+    if (!is_paused_) client_.resume_reading();
 }
 
 void Connection::report(const session::Fact& fact) {
@@ -348,7 +341,7 @@ void Connection::on_deadline() {
 void Connection::after_event() {
     if (is_ended_) return;
     client_.flush();
-    if (upstream_ && !resumes_) upstream_->flush();
+    if (upstream_) upstream_->flush();
     const bool full = client_.is_congested() || (upstream_ && upstream_->is_congested());
     if (full == is_paused_) return;
     is_paused_ = full;

@@ -89,7 +89,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;
     bool awaits_tls_ = false;
-    bool resumes_ = false;  ///< the client's octets are shown again in this turn: hold the upstream's flush
+
     bool is_ended_ = false;
 };
 

@@ -4,7 +4,10 @@
 #include <charconv>
 #include <random>
 #include <signal.h>
+#include <sys/socket.h>
 #include <utility>
+
+#include "proxy/smtp/reply_catalog.h"
 
 namespace gatepost::server {
 namespace {
@@ -14,6 +17,16 @@ namespace {
 constexpr std::size_t kMaxHandshakes = 1024;
 
 constexpr unsigned kWorkerBits = 8;
+
+/// A last word, as far as the socket takes it at once. Under implicit TLS there is nothing that could be
+/// said.
+void say_too_many(const ListenerPlan& listener, int socket) {
+    if (listener.tls == conf::ListenerTls::Implicit) return;
+    std::string reply;
+    smtp::append(reply, smtp::replies::kTooManyConnections);
+    [[maybe_unused]] const ssize_t sent =
+        ::send(socket, reply.data(), reply.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 std::string base36(std::uint64_t number) {
     std::array<char, 16> text{};
@@ -91,7 +104,10 @@ void Worker::take_over(std::size_t listener, net::UniqueFd socket, const net::So
     const ListenerPlan& plan = parts_.plan->listeners[listener];
     metrics_.connection_accepted(plan.index);
     ConnectionSlot slot = plan.slots->take();
-    if (!slot) return facts_.rejected(plan.index, plan.name, peer.ip_string(), conf::RejectReason::kLimit);
+    if (!slot) {
+        facts_.rejected(plan.index, plan.name, peer.ip_string(), conf::RejectReason::kLimit);
+        return say_too_many(plan, socket.get());
+    }
     const ConnectionId id{++next_id_};
     auto connection =
         std::make_unique<Connection>(*this, id, parts_.plan, plan, std::move(slot), std::move(socket), peer);
