@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 SANITIZER = re.compile(r"(ERROR|WARNING): \w*Sanitizer|runtime error:|LeakSanitizer")
@@ -32,21 +33,24 @@ def wait_until(what, seconds=10.0, step=0.01):
 
 
 _next_port = None
+_next_port_lock = threading.Lock()
 
 
 def free_port():
     """A port of 127.0.0.1 that nobody listens on, below the range of outgoing ports; each pytest worker has its own range."""
     global _next_port
-    if _next_port is None:
-        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-        _next_port = 20000 + worker * 1500 + os.getpid() % 500
     while True:
-        _next_port += 1
+        with _next_port_lock:
+            if _next_port is None:
+                worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+                _next_port = 20000 + worker * 1500 + os.getpid() % 500
+            _next_port += 1
+            port = _next_port
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", _next_port))
-                return _next_port
+                probe.bind(("127.0.0.1", port))
+                return port
             except OSError:
                 continue
 
