@@ -130,13 +130,16 @@ void TlsStream::close_notify() {
 }
 
 bool TlsStream::is_holding() const noexcept {
-    return SSL_has_pending(ssl_.get()) != 0 || !received_.empty();
+    return !is_starved_ && (SSL_has_pending(ssl_.get()) != 0 || !received_.empty());
 }
 
 TlsStream::Outcome TlsStream::judge(int result) {
     if (result > 0) return Outcome::kDone;
     const int error = SSL_get_error(ssl_.get(), result);
-    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return Outcome::kWantsMore;
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        is_starved_ = true;
+        return Outcome::kWantsMore;
+    }
     if (error == SSL_ERROR_ZERO_RETURN) return Outcome::kEof;
     has_failed_ = true;
     const char* reason = ERR_reason_error_string(ERR_peek_error());

@@ -41,11 +41,14 @@ class TlsStream {
     TlsStream& operator=(const TlsStream&) = delete;
 
     /// Octets taken from the socket before TLS began, which are the beginning of the handshake.
-    void put_in_front(std::string received) { received_ = std::move(received); }
+    void put_in_front(std::string received) {
+        received_ = std::move(received);
+        is_starved_ = false;
+    }
 
     /// The socket has become readable. Until then it is not asked again once it has given less than it was
     /// asked for: OpenSSL always tries for more, and that would be a system call in vain.
-    void socket_rang() noexcept { is_drained_ = false; }
+    void socket_rang() noexcept { is_drained_ = is_starved_ = false; }
 
     /// Goes on with the handshake as far as the octets there are allow.
     [[nodiscard]] Outcome handshake();
@@ -59,7 +62,8 @@ class TlsStream {
     /// Puts close_notify into wire(), unless the session has failed or never began.
     void close_notify();
 
-    /// Octets, decrypted or not yet, that have left the socket and were not read.
+    /// Octets, decrypted or not yet, that have left the socket and of which something may be read now: not a
+    /// part of a record, whose rest the socket will announce.
     [[nodiscard]] bool is_holding() const noexcept;
 
     [[nodiscard]] OutBuffer& wire() noexcept { return wire_; }
@@ -84,8 +88,9 @@ class TlsStream {
     OutBuffer wire_;
     int socket_;
     int socket_error_ = 0;
-    bool is_drained_ = false;
-    bool has_ended_ = false;  ///< end of file or an error on the socket
+    bool is_drained_ = false;  ///< the socket, as far as is known
+    bool is_starved_ = false;  ///< nothing more can be done before the socket rings
+    bool has_ended_ = false;   ///< end of file or an error on the socket
     bool has_failed_ = false;
     std::string received_;
     std::string_view failure_;

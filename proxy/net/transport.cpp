@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <utility>
@@ -71,10 +70,12 @@ TlsFacts Transport::tls_facts() const {
 }
 
 // ---- one turn
-// ---------------------------------------------------------------------------------------------------------
 
 void Transport::on_read_event(evutil_socket_t /*fd*/, short what, void* self) {
-    static_cast<Transport*>(self)->run_turn((what & EV_READ) != 0);
+    auto& transport = *static_cast<Transport*>(self);
+    // Only now has the queue let go of the event; a turn that the socket began leaves it queued.
+    if ((what & EV_TIMEOUT) != 0) transport.is_queued_ = false;
+    transport.run_turn((what & EV_READ) != 0);
 }
 
 void Transport::on_write_event(evutil_socket_t /*fd*/, short /*what*/, void* self) {
@@ -88,7 +89,6 @@ void Transport::on_write_event(evutil_socket_t /*fd*/, short /*what*/, void* sel
 
 void Transport::run_turn(bool is_readable) {
     if (!is_open()) return;
-    is_queued_ = false;
     is_in_turn_ = true;
     if (is_readable && tls_) tls_->socket_rang();
     if (failure_) return report_closed(*failure_);
@@ -97,7 +97,7 @@ void Transport::run_turn(bool is_readable) {
         if (!is_open()) return;
     }
     if (std::exchange(show_again_, false) && may_show() && !unconsumed_.empty()) {
-        show(unconsumed_, true);
+        show({loop_.read_buffer().data(), put_kept_in_front()});
         if (!is_open()) return;
     }
     if (may_read() && !ending_) {
@@ -145,7 +145,6 @@ bool Transport::is_tls_holding() const noexcept {
 }
 
 // ---- reading
-// ----------------------------------------------------------------------------------------------------------
 
 bool Transport::may_show() const noexcept {
     return !is_paused_ && !failure_;
@@ -158,15 +157,21 @@ bool Transport::may_read() const noexcept {
 
 void Transport::read_and_show() {
     const std::span<char> buffer = loop_.read_buffer();
-    const std::size_t lead = unconsumed_.size();
-    std::memcpy(buffer.data(), unconsumed_.data(), lead);
+    const std::size_t lead = put_kept_in_front();
     const std::span<char> space = buffer.subspan(lead).first(std::min(kReadAtOnce, buffer.size() - lead));
     const std::size_t got = tls_ ? read_tls(space) : read_plain(space);
     more_is_waiting_ = got == space.size();
     if (got > 0) {
         has_talked_ = true;
-        show({buffer.data(), lead + got}, false);
+        show({buffer.data(), lead + got});
     }
+}
+
+/// Into the loop's buffer: what is shown there stays readable even if the handler closes the transport.
+/// Returns how much.
+std::size_t Transport::put_kept_in_front() {
+    std::ranges::copy(unconsumed_, loop_.read_buffer().begin());
+    return unconsumed_.size();
 }
 
 std::size_t Transport::read_plain(std::span<char> space) {
@@ -199,18 +204,13 @@ std::size_t Transport::read_tls(std::span<char> space) {
     return total;
 }
 
-/// `octets` are in the loop's buffer, or the stored ones themselves.
-void Transport::show(ByteView octets, bool from_store) {
+void Transport::show(ByteView octets) {
     is_showing_ = true;
     show_again_ = false;
     const std::size_t consumed = std::min(handler_->on_bytes(*this, octets), octets.size());
     is_showing_ = false;
     if (!is_open()) return;
-    if (from_store) {
-        unconsumed_.erase(0, consumed);
-    } else {
-        unconsumed_.assign(octets.substr(consumed));
-    }
+    unconsumed_.assign(octets.substr(consumed));
     if (unconsumed_.empty()) {
         std::string().swap(unconsumed_);
     } else if (tls_is_new_) {
@@ -262,7 +262,6 @@ void Transport::disarm_reading() {
 }
 
 // ---- TLS
-// --------------------------------------------------------------------------------------------------------------
 
 void Transport::start_tls_server(const TlsContext& context, TlsStart start) {
     loop_.assert_here();
@@ -298,7 +297,6 @@ void Transport::settle_received() {
 }
 
 // ---- writing
-// ----------------------------------------------------------------------------------------------------------
 
 std::size_t Transport::unsent() const noexcept {
     return out_.size() + (tls_ ? tls_->wire().size() : 0);
@@ -405,7 +403,6 @@ void Transport::arm_writing() {
 }
 
 // ---- ending
-// -----------------------------------------------------------------------------------------------------------
 
 CloseCause Transport::cause_of(int error) const noexcept {
     // A reset answers a SYN as ECONNREFUSED; as anything else it means that the connection had been there.

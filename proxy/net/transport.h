@@ -82,10 +82,12 @@ class TransportHandler {
 };
 
 struct TransportLimits {
-    std::size_t high_water = 64 * 1024;  ///< is_congested() above this much unsent output
-    std::size_t soft_unconsumed =
-        64 * 1024;                   ///< reading pauses above this much unconsumed input; at most 64 KiB
-    std::size_t hard = 1024 * 1024;  ///< closed (kBufferOverrun) above this in either direction
+    /// is_congested() above this much unsent output.
+    std::size_t high_water = 64 * 1024;
+    /// Reading pauses above this much unconsumed input; at most 64 KiB.
+    std::size_t soft_unconsumed = 64 * 1024;
+    /// Closed (kBufferOverrun) above this in either direction.
+    std::size_t hard = 1024 * 1024;
 };
 
 class Transport final {
@@ -152,7 +154,8 @@ class Transport final {
     void read_and_show();
     [[nodiscard]] std::size_t read_plain(std::span<char> space);
     [[nodiscard]] std::size_t read_tls(std::span<char> space);
-    void show(ByteView octets, bool from_store);
+    [[nodiscard]] std::size_t put_kept_in_front();
+    void show(ByteView octets);
     void settle_received();
 
     [[nodiscard]] bool may_read() const noexcept;
@@ -185,9 +188,10 @@ class Transport final {
     std::string unconsumed_;
     OutBuffer out_;  ///< plaintext; under TLS not yet encrypted
     std::string_view tls_failure_;
-    std::optional<CloseCause> failure_;  ///< found outside a turn, to be reported in one
-    std::optional<CloseCause>
-        ending_;  ///< read from the peer, to be reported once all before it has been shown
+    /// Found outside a turn, to be reported in one.
+    std::optional<CloseCause> failure_;
+    /// Read from the peer, to be reported once all before it has been shown.
+    std::optional<CloseCause> ending_;
 
     TlsState tls_state_ = TlsState::kNone;
     TlsStart tls_start_ = TlsStart::kFresh;

@@ -119,6 +119,7 @@ void RecordingHandler::on_drained(Transport& transport) {
 void RecordingHandler::on_closed(Transport& /*transport*/, CloseCause cause) {
     if (closed) ++calls_after_close;
     closed = cause;
+    if (when_closed) when_closed();
 }
 
 std::pair<UniqueFd, UniqueFd> socket_pair() {

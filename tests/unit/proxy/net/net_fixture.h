@@ -67,6 +67,7 @@ class RecordingHandler final : public TransportHandler {
     std::function<std::size_t(Transport&, ByteView)> consume;
     std::function<void(Transport&)> when_established;
     std::function<void(Transport&)> when_drained;
+    std::function<void()> when_closed;
 };
 
 /// Two connected non-blocking stream sockets of the unix family.

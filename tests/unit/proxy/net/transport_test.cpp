@@ -351,6 +351,39 @@ TEST_F(TransportTest, Destroyed_WithWorkQueued_IsForgottenByTheLoop) {
     EXPECT_EQ(handler.shown.size(), 1U);
 }
 
+TEST_F(TransportTest, Destroyed_InTheTurnThatQueuedIt_IsForgottenByTheLoop) {
+    open();
+    handler.consume = [](Transport&, ByteView) { return std::size_t{0}; };
+    handler.when_closed = [this] { loop.defer([this] { transport.reset(); }); };
+    transport->start();
+    peer->send("x");
+    ASSERT_TRUE(run_until(loop, [&] { return !handler.shown.empty(); }));
+    // Both are found by the same turn: the task queues the transport, then its socket rings and it ends.
+    loop.post([&] { transport->resume_reading(); });
+    peer->reset();
+    ASSERT_TRUE(run_until(loop, [&] { return !transport.has_value(); }));
+    int turns = 0;
+    ASSERT_TRUE(run_until(loop, [&] { return ++turns > 3; }));
+}
+
+TEST_F(TransportTest, CloseInsideTheHandler_LeavesTheShownOctetsReadable) {
+    open();
+    const std::string line(500, 'a');
+    handler.consume = [](Transport&, ByteView) { return std::size_t{0}; };
+    transport->start();
+    peer->send(line);
+    ASSERT_TRUE(run_until(loop, [&] { return !handler.shown.empty(); }));
+    std::string seen;
+    handler.consume = [&](Transport& from, ByteView bytes) {
+        from.close();
+        seen = bytes;
+        return bytes.size();
+    };
+    transport->resume_reading();
+    ASSERT_TRUE(run_until(loop, [&] { return !seen.empty(); }));
+    EXPECT_EQ(seen, line);
+}
+
 TEST_F(TransportTest, Destroyed_ByADeferredTaskOfItsOwnCallback_IsSafe) {
     open();
     handler.consume = [this](Transport&, ByteView bytes) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proxy/net/timer.h"
 #include "proxy/net/tls_context.h"
 #include "proxy/net/transport.h"
 #include "tests/unit/proxy/net/net_fixture.h"
@@ -326,6 +327,29 @@ TEST_P(TransportTlsTest, GarbageInsideTheSession_IsClosedAndNotShown) {
     ASSERT_TRUE(run_until(loop, [&] { return handler.closed.has_value(); }));
     EXPECT_EQ(handler.received, "good");
     EXPECT_EQ(handler.closed, CloseCause::kTlsFailed);
+}
+
+TEST_P(TransportTlsTest, HalfARecord_IsAwaitedWithoutSpinning) {
+    transport->start_tls_server(*context);
+    transport->start();
+    ASSERT_TRUE(while_client([&] {
+        if (!peer->handshake(wish())) return;
+        peer->send("whole");
+        const std::string half("\x17\x03\x03\x40\x00 the rest never comes", 25);
+        ::send(peer->fd(), half.data(), half.size(), MSG_NOSIGNAL);
+    }));
+    ASSERT_TRUE(run_until(loop, [&] { return handler.received == "whole"; }));
+    const auto processor_time = [] {
+        timespec spent{};
+        ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+        return std::chrono::seconds(spent.tv_sec) + std::chrono::nanoseconds(spent.tv_nsec);
+    };
+    Timer stop(loop, [&] { loop.stop(); });
+    stop.start(300ms);
+    const auto before = processor_time();
+    loop.run();
+    EXPECT_LT(processor_time() - before, 100ms);
+    EXPECT_FALSE(handler.closed);
 }
 
 TEST_P(TransportTlsTest, PeerGoneInTheHandshake_IsADrop) {
