@@ -1,0 +1,94 @@
+#include "proxy/server/plan.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "conf/environment.h"
+#include "conf/loader.h"
+
+namespace gatepost::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class PlanTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        std::string pattern = (std::filesystem::temp_directory_path() / "gatepost-plan-XXXXXX").string();
+        folder_ = ::mkdtemp(pattern.data());
+        write("users", "alice:{PLAIN}secret\n");
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
+
+    [[nodiscard]] std::shared_ptr<const conf::Config> config(const std::string& extra) {
+        const std::string text =
+            "hostname: gw.test\nworkers: 3\n" + extra + "\nbackends: {local: {type: file, path: '" +
+            (folder_ / "users").string() +
+            "'}}\nupstreams: [{name: default, servers: ['127.0.0.1:25'], reply_timeout: 7s}]\n";
+        const conf::Loaded loaded = conf::load_text(text, "test.yaml", conf::process_environment());
+        EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().front().text());
+        return loaded ? *loaded : nullptr;
+    }
+
+    std::filesystem::path folder_;
+};
+
+constexpr char kPlainListener[] =
+    "listeners: [{name: plain, address: '127.0.0.1:2525', tls: none, require_tls: false, trusted_networks: "
+    "[192.0.2.0/24]}]\n"
+    "auth: {plaintext_without_tls: true, max_attempts: 5}";
+
+TEST_F(PlanTest, TranslatesWhatASessionNeeds) {
+    const auto plan = make_plan(config(kPlainListener));
+    ASSERT_TRUE(plan);
+    EXPECT_EQ((*plan)->workers, 3U);
+    ASSERT_THAT((*plan)->listeners, SizeIs(1));
+    const ListenerPlan& listener = (*plan)->listeners.front();
+    EXPECT_EQ(listener.session.hostname, "gw.test");
+    EXPECT_EQ(listener.session.max_attempts, 5);
+    EXPECT_EQ(listener.session.reply_timeout, std::chrono::seconds(7));
+    EXPECT_FALSE(listener.session.offers_tls);
+    EXPECT_FALSE(listener.session.require_tls);
+    EXPECT_THAT(listener.session.mechanisms, ::testing::ElementsAre("PLAIN", "LOGIN"));
+    EXPECT_TRUE(listener.is_trusted(*net::SocketAddress::parse("192.0.2.7:1")));
+    EXPECT_FALSE(listener.is_trusted(*net::SocketAddress::parse("198.51.100.7:1")));
+}
+
+TEST_F(PlanTest, CertificateThatIsNoneIsNamedWithItsPlaceInTheFile) {
+    write("tls.pem", "not a certificate\n");
+    const std::string pem = (folder_ / "tls.pem").string();
+    const auto plan =
+        make_plan(config("listeners: [{name: submission, address: '127.0.0.1:2525'}]\n"
+                         "tls: {certificates: [{certificate: '" +
+                         pem + "', key: '" + pem + "'}]}"));
+    ASSERT_FALSE(plan);
+    ASSERT_THAT(plan.error(), SizeIs(1));
+    EXPECT_THAT(plan.error().front().text(), HasSubstr("test.yaml:4:"));
+    EXPECT_THAT(plan.error().front().text(), HasSubstr("tls.pem"));
+}
+
+TEST_F(PlanTest, BadUsersFileIsADeepProblemByItsLine) {
+    write("users", "alice:{PLAIN}secret\nbob:$apr1$xx$yy\n");
+    const auto problems = deep_problems(config(kPlainListener));
+    ASSERT_THAT(problems, SizeIs(1));
+    EXPECT_THAT(problems.front().text(), HasSubstr("users:2:"));
+}
+
+TEST_F(PlanTest, LabelsNameEveryListenerAndServer) {
+    const auto plan = make_plan(config(kPlainListener));
+    ASSERT_TRUE(plan);
+    const observe::LabelSets labels = label_sets(**plan);
+    EXPECT_THAT(labels.listeners, ::testing::ElementsAre("plain"));
+    ASSERT_THAT(labels.endpoints, SizeIs(1));
+    EXPECT_EQ(labels.endpoints.front().name, "127.0.0.1:25");
+}
+
+}  // namespace
+}  // namespace gatepost::server
