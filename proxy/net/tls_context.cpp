@@ -2,24 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fcntl.h>
 #include <map>
 #include <optional>
-#include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
+#include "proxy/net/certificate.h"
 #include "proxy/net/secret_file.h"
 #include "proxy/net/ticket_ring.h"
-#include "proxy/net/unique_fd.h"
 
 namespace gatepost::net {
 
@@ -42,24 +36,7 @@ constexpr const char* kGroups = "X25519:P-256:P-384";
 constexpr std::size_t kReadAhead = 70 * 1024;
 constexpr int kClientChainDepth = 4;
 
-template <typename T, void (*Free)(T*)>
-struct Freeing {
-    void operator()(T* object) const noexcept { Free(object); }
-};
-void free_bio(BIO* bio) {
-    BIO_free(bio);
-}
-using BioPointer = std::unique_ptr<BIO, Freeing<BIO, free_bio>>;
-using CertificatePointer = std::unique_ptr<X509, Freeing<X509, X509_free>>;
-using KeyPointer = std::unique_ptr<EVP_PKEY, Freeing<EVP_PKEY, EVP_PKEY_free>>;
 using ContextPointer = std::unique_ptr<SSL_CTX, Freeing<SSL_CTX, SSL_CTX_free>>;
-
-/// OpenSSL's reason for what failed last, and an empty error queue.
-std::string openssl_reason() {
-    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
-    ERR_clear_error();
-    return reason == nullptr ? "unknown error" : reason;
-}
 
 /// What the callbacks need. Belongs to the default context, which every session of this listener keeps alive.
 struct Served {
@@ -110,14 +87,6 @@ const Served& served_by(SSL* session) {
     return *static_cast<const Served*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), view_index()));
 }
 
-std::string lower(std::string_view text) {
-    std::string lowered(text);
-    for (char& octet : lowered) {
-        if (octet >= 'A' && octet <= 'Z') octet = static_cast<char>(octet - 'A' + 'a');
-    }
-    return lowered;
-}
-
 /// The host name of a server_name extension (RFC 6066 section 3): one entry of type 0.
 std::string requested_name(SSL* session) {
     const unsigned char* octets = nullptr;
@@ -128,7 +97,7 @@ std::string requested_name(SSL* session) {
     const std::size_t list_size = static_cast<std::size_t>(octets[0] << 8 | octets[1]);
     const std::size_t name_size = static_cast<std::size_t>(octets[3] << 8 | octets[4]);
     if (list_size != size - 2 || octets[2] != TLSEXT_NAMETYPE_host_name || name_size > size - 5) return {};
-    std::string name = lower(extension.substr(5, name_size));
+    std::string name = lower_case(extension.substr(5, name_size));
     if (name.ends_with('.')) name.pop_back();
     return name;
 }
@@ -158,96 +127,6 @@ int seal_or_open_ticket(SSL* session, unsigned char* name, unsigned char* iv, EV
 /// A client certificate that does not verify is no reason to refuse a client who has a password.
 int accept_any_certificate(int /*verified*/, X509_STORE_CTX* /*store*/) {
     return 1;
-}
-
-int never_ask_for_passphrase(char* /*space*/, int /*size*/, int /*writing*/, void* was_asked) {
-    *static_cast<bool*>(was_asked) = true;
-    return -1;
-}
-
-std::vector<std::string> names_of(X509* certificate) {
-    std::vector<std::string> names;
-    auto* alternatives =
-        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-    for (int at = 0; at < sk_GENERAL_NAME_num(alternatives); ++at) {
-        const GENERAL_NAME* name = sk_GENERAL_NAME_value(alternatives, at);
-        if (name->type != GEN_DNS) continue;
-        const char* octets = reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName));
-        names.push_back(lower({octets, static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))}));
-    }
-    GENERAL_NAMES_free(alternatives);
-    if (names.empty()) {
-        std::array<char, 256> common{};
-        const int size = X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
-                                                   common.data(), static_cast<int>(common.size()));
-        if (size > 0) names.push_back(lower({common.data(), static_cast<std::size_t>(size)}));
-    }
-    std::ranges::sort(names);
-    return names;
-}
-
-WallTime not_after_of(const X509* certificate) {
-    std::tm parts{};
-    ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts);
-    return std::chrono::time_point_cast<std::chrono::seconds>(
-        std::chrono::system_clock::from_time_t(::timegm(&parts)));
-}
-
-/// One entry of the settings, read and found to fit together.
-struct LoadedCertificate {
-    std::vector<CertificatePointer> chain;  ///< leaf first
-    KeyPointer key;
-    CertificateFacts facts;
-};
-
-Result<std::vector<CertificatePointer>> load_chain(const std::string& path) {
-    const auto text = read_secret_file(path);
-    if (!text) return fail("certificate " + path + ": " + text.error().message);
-    const BioPointer source(BIO_new_mem_buf(text->reveal().data(), static_cast<int>(text->size())));
-    std::vector<CertificatePointer> chain;
-    while (X509* next = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) chain.emplace_back(next);
-    const bool is_at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    const std::string reason = openssl_reason();
-    if (chain.empty() && is_at_end) return fail("certificate " + path + ": holds no PEM certificate");
-    if (!is_at_end) return fail("certificate " + path + ": " + reason);
-    return chain;
-}
-
-Result<KeyPointer> load_key(const std::string& path) {
-    const auto text = read_secret_file(path);
-    if (!text) return fail("key " + path + ": " + text.error().message);
-    const BioPointer source(BIO_new_mem_buf(text->reveal().data(), static_cast<int>(text->size())));
-    bool is_encrypted = false;
-    KeyPointer key(PEM_read_bio_PrivateKey(source.get(), nullptr, never_ask_for_passphrase, &is_encrypted));
-    if (key) return key;
-    const bool is_not_pem = text->reveal().find("PRIVATE KEY-----") == ByteView::npos;
-    const std::string reason = openssl_reason();
-    if (is_encrypted) return fail("key " + path + ": is encrypted; Gatepost needs it without a passphrase");
-    return fail("key " + path + ": " + (is_not_pem ? "holds no PEM private key" : reason));
-}
-
-Result<LoadedCertificate> load(const CertificateFiles& files) {
-    auto chain = load_chain(files.certificate);
-    if (!chain) return std::unexpected(chain.error());
-    auto key = load_key(files.key);
-    if (!key) return std::unexpected(key.error());
-    X509* leaf = chain->front().get();
-    if (X509_check_private_key(leaf, key->get()) != 1) {
-        ERR_clear_error();
-        return fail("key " + files.key + ": does not belong to certificate " + files.certificate);
-    }
-    CertificateFacts facts{
-        .path = files.certificate, .names = names_of(leaf), .not_after = not_after_of(leaf)};
-    return LoadedCertificate{.chain = std::move(*chain), .key = std::move(*key), .facts = std::move(facts)};
-}
-
-bool use(SSL_CTX* context, const LoadedCertificate& loaded) {
-    if (SSL_CTX_use_certificate(context, loaded.chain.front().get()) != 1) return false;
-    if (SSL_CTX_use_PrivateKey(context, loaded.key.get()) != 1) return false;
-    for (std::size_t at = 1; at < loaded.chain.size(); ++at) {
-        if (SSL_CTX_add1_chain_cert(context, loaded.chain[at].get()) != 1) return false;
-    }
-    return true;
 }
 
 std::optional<int> parse_version(std::string_view text) {
@@ -365,7 +244,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsSettings& settings
     std::vector<Group> groups;
     std::vector<CertificateFacts> facts;
     for (const CertificateFiles& files : settings.certificates) {
-        auto loaded = load(files);
+        auto loaded = load_certificate(files);
         if (!loaded) return std::unexpected(loaded.error());
         auto group = std::ranges::find(groups, loaded->facts.names, &Group::names);
         if (group == groups.end()) {
@@ -381,7 +260,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsSettings& settings
             return fail("certificate " + files.certificate + ": has the same names and type of key as " +
                         other->second + ", so one of them would never be used");
         }
-        if (!use(group->context.get(), *loaded))
+        if (!use_certificate(group->context.get(), *loaded))
             return fail("certificate " + files.certificate + ": " + openssl_reason());
         facts.push_back(std::move(loaded->facts));
     }
