@@ -1,20 +1,35 @@
-// The command line: hands over to one command, and knows nothing else.
-#include <cstdlib>
+// The command line: hands over to one command, and does nothing else.
 #include <iostream>
 #include <string>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
 #include "proxy/commands/check.h"
+#include "proxy/commands/hash.h"
 #include "proxy/commands/metrics.h"
 #include "proxy/commands/serve.h"
+#include "proxy/commands/user.h"
+#include "proxy/commands/user_backend.h"
 #include "proxy/commands/version.h"
 
 namespace {
 
-constexpr char kDefaultConfig[] = "/etc/gatepost/gatepost.yaml";
+namespace commands = gatepost::commands;
+
 constexpr int kWrongUsage = 2;
+
+/// What the options say.
+struct Arguments {
+    std::string config = "/etc/gatepost/gatepost.yaml";
+    std::string backend;
+    std::string user;
+    std::string scheme;
+    bool dump = false;
+    bool markdown = false;
+    int status = 0;
+};
 
 /// A core would hold keys and passwords.
 void forbid_core_dumps() {
@@ -22,41 +37,95 @@ void forbid_core_dumps() {
     ::setrlimit(RLIMIT_CORE, &none);
 }
 
+void add_config(CLI::App& command, Arguments& arguments) {
+    command.add_option("--config", arguments.config, "configuration file")->capture_default_str();
+}
+
+void add_serving(CLI::App& app, Arguments& arguments) {
+    CLI::App* const serve = app.add_subcommand("serve", "run in the foreground; logs to standard error");
+    add_config(*serve, arguments);
+    serve->callback([&] { arguments.status = commands::serve(arguments.config, std::cerr); });
+
+    CLI::App* const check = app.add_subcommand("check", "is this configuration fine?");
+    add_config(*check, arguments);
+    check->add_flag("--dump", arguments.dump, "print the effective configuration, secrets redacted");
+    check->callback([&] {
+        arguments.status =
+            commands::check(arguments.config, arguments.dump, std::cout, std::cerr, commands::deep_check());
+    });
+}
+
+/// One of `gatepost user …`: `run` gets the path of the users file.
+template <typename Run>
+CLI::App* add_user_command(CLI::App& user, Arguments& arguments, const std::string& name,
+                           const std::string& what, bool takes_name, Run run) {
+    CLI::App* const command = user.add_subcommand(name, what);
+    add_config(*command, arguments);
+    command->add_option("--backend", arguments.backend,
+                        "key under `backends:`; the first of auth.backends if not given");
+    if (takes_name) command->add_option("NAME", arguments.user, "user name")->required();
+    command->callback([&arguments, run] {
+        const auto path = commands::users_file_of(arguments.config, arguments.backend, std::cerr);
+        arguments.status = path ? run(*path) : path.error();
+    });
+    return command;
+}
+
+void add_users(CLI::App& app, Arguments& arguments) {
+    CLI::App* const user = app.add_subcommand("user", "users of a file backend");
+    user->require_subcommand(1);
+    add_user_command(*user, arguments, "set",
+                     "make a user or change the password, read from a prompt or standard input", true,
+                     [&](const std::string& path) {
+                         return commands::user_set(path, arguments.user, arguments.scheme, STDIN_FILENO,
+                                                   std::cout, std::cerr);
+                     })
+        ->add_option("--scheme", arguments.scheme, "how the password is stored; SCRAM-SHA-256 if not given");
+    add_user_command(*user, arguments, "list", "one user a line", false,
+                     [](const std::string& path) { return commands::user_list(path, std::cout, std::cerr); });
+    add_user_command(*user, arguments, "delete", "take a user out", true, [&](const std::string& path) {
+        return commands::user_delete(path, arguments.user, std::cout, std::cerr);
+    });
+    add_user_command(
+        *user, arguments, "verify", "would this password be accepted?", true, [&](const std::string& path) {
+            return commands::user_verify(path, arguments.user, STDIN_FILENO, std::cout, std::cerr);
+        });
+    add_user_command(*user, arguments, "show", "scheme and attributes of one user", true,
+                     [&](const std::string& path) {
+                         return commands::user_show(path, arguments.user, std::cout, std::cerr);
+                     });
+
+    CLI::App* const hash =
+        app.add_subcommand("hash", "a password on standard input, its record on standard output");
+    hash->add_option("--scheme", arguments.scheme, "SCRAM-SHA-256 if not given");
+    hash->callback(
+        [&] { arguments.status = commands::hash(arguments.scheme, STDIN_FILENO, std::cout, std::cerr); });
+}
+
+void add_about(CLI::App& app, Arguments& arguments) {
+    CLI::App* const metrics = app.add_subcommand("metrics", "what is counted");
+    metrics->add_flag("--markdown", arguments.markdown, "as the page docs/metrics.md")->required();
+    metrics->callback([&] { arguments.status = commands::metrics_markdown(std::cout); });
+
+    app.add_subcommand("version", "version, compiler, libraries")->callback([&] {
+        arguments.status = commands::version(std::cout);
+    });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    namespace commands = gatepost::commands;
     forbid_core_dumps();
-
+    Arguments arguments;
     CLI::App app("Gatepost, an SMTP authentication gateway", "gatepost");
     app.require_subcommand(1);
-    std::string config = kDefaultConfig;
-    bool dump = false;
-    bool markdown = false;
-    int status = 0;
-
-    auto* const serve = app.add_subcommand("serve", "run in the foreground; logs to standard error");
-    serve->add_option("--config", config, "configuration file")->capture_default_str();
-    serve->callback([&] { status = commands::serve(config, std::cerr); });
-
-    auto* const check = app.add_subcommand("check", "is this configuration fine?");
-    check->add_option("--config", config, "configuration file")->capture_default_str();
-    check->add_flag("--dump", dump, "print the effective configuration, secrets redacted");
-    check->callback(
-        [&] { status = commands::check(config, dump, std::cout, std::cerr, commands::deep_check()); });
-
-    auto* const metrics = app.add_subcommand("metrics", "what is counted");
-    metrics->add_flag("--markdown", markdown, "as the page docs/metrics.md")->required();
-    metrics->callback([&] { status = commands::metrics_markdown(std::cout); });
-
-    app.add_subcommand("version", "version, compiler, libraries")->callback([&] {
-        status = commands::version(std::cout);
-    });
-
+    add_serving(app, arguments);
+    add_users(app, arguments);
+    add_about(app, arguments);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kWrongUsage;
     }
-    return status;
+    return arguments.status;
 }
