@@ -202,8 +202,9 @@ Result<std::string> canonical(const Key& key, std::string_view text) {
     std::string message = "expected " + expectation(key);
     if (!key.is_secret()) {
         message += text.empty() ? ", found nothing" : ", found \"" + printable(text, 80) + "\"";
-        const auto words = split_words(key.words_list);
-        const auto meant = nearest(text, words);
+        // Numbers that are near each other were not meant for each other.
+        const bool is_word = !text.empty() && std::isalpha(static_cast<unsigned char>(text.front())) != 0;
+        const auto meant = is_word ? nearest(text, split_words(key.words_list)) : std::nullopt;
         if (meant) message += "; did you mean " + std::string(*meant) + "?";
     }
     return fail(std::move(message));

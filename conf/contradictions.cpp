@@ -248,7 +248,8 @@ class Contradictions {
         if (is_redis && config_.limit_store.url.empty() && !is_bad("limit_store.url")) {
             complain("limit_store.url", "missing; type: redis needs it");
         }
-        if (!is_redis && !config_.limit_store.url.empty() && !is_bad("limit_store.type")) {
+        if (!is_redis && !config_.limit_store.url.empty() && !is_bad("limit_store.url") &&
+            !is_bad("limit_store.type")) {
             complain("limit_store.url", "contradicts type: memory");
         }
     }

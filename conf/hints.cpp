@@ -14,12 +14,12 @@ std::string hint_about(std::string_view name, const std::vector<std::string_view
         }
     }
     if (const auto meant = nearest(name, known)) return "; did you mean `" + std::string(*meant) + "`?";
+    std::string_view elsewhere;
     for (const Key& key : kKeys) {
-        if (key.variant.empty() && key.path.ends_with("." + std::string(name))) {
-            return "; did you mean `" + std::string(key.path) + "`?";
-        }
+        if (!key.variant.empty() || !key.path.ends_with("." + std::string(name))) continue;
+        if (elsewhere.empty() || key.path.size() < elsewhere.size()) elsewhere = key.path;
     }
-    return "";
+    return elsewhere.empty() ? "" : "; did you mean `" + std::string(elsewhere) + "`?";
 }
 
 }  // namespace gatepost::conf

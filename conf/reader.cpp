@@ -199,23 +199,27 @@ class Reader {
         }
         store(place, node.position, "");
         std::vector<std::string> texts;
-        std::vector<Position> positions;
-        for (const Node& item : node.items) {
-            const Place element = element_of(place, texts.size());
-            if (!read_scalar(element, item, false)) continue;
+        for (std::size_t i = 0; i < node.items.size(); ++i) {
+            const Place element = element_of(place, i);
+            if (!read_scalar(element, node.items[i], false)) continue;
             const std::string& text = values_.texts[element.path];
             if (std::ranges::find(texts, text) != texts.end()) {
-                complain(item.position, element.path, "\"" + printable(text, 80) + "\" is listed twice");
+                complain(node.items[i].position, element.path,
+                         "\"" + printable(text, 80) + "\" is listed twice");
             }
             texts.push_back(text);
-            positions.push_back(item.position);
         }
         if (place.key.is_required && node.items.empty()) complain(node.position, place.path, need(place.key));
-        if (texts == split_list(place.key.initial)) return;
-        for (std::size_t i = 0; i < texts.size(); ++i) {
-            if (is_built(place.key, texts[i])) continue;
-            complain(positions[i], element_of(place, i).path,
-                     printable(texts[i], 80) + ": " + std::string(kNotYet));
+        if (texts != split_list(place.key.initial)) refuse_unbuilt_elements(place, node);
+    }
+
+    void refuse_unbuilt_elements(const Place& place, const Node& node) {
+        for (std::size_t i = 0; i < node.items.size(); ++i) {
+            const Place element = element_of(place, i);
+            const auto text = values_.texts.find(element.path);
+            if (text == values_.texts.end() || is_built(place.key, text->second)) continue;
+            complain(node.items[i].position, element.path,
+                     printable(text->second, 80) + ": " + std::string(kNotYet));
         }
     }
 

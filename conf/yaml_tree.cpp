@@ -20,6 +20,10 @@ Position position_of(const YAML::Mark& mark) {
     return {static_cast<std::size_t>(mark.line) + 1, static_cast<std::size_t>(mark.column) + 1};
 }
 
+// yaml-cpp takes a quoted text that never ends for one that ends with the file, if a line end is the last
+// thing in it. So something else is put there.
+constexpr std::string_view kBehindTheFile = "# behind the end of the file";
+
 class TreeBuilder : public YAML::EventHandler {
   public:
     TreeBuilder(const std::string& file, std::vector<Problem>& problems) : file_(file), problems_(problems) {}
@@ -173,7 +177,7 @@ Node read_yaml(const std::string& text, const std::string& file, std::vector<Pro
     if (!is_text(text, file, problems)) return {};
     TreeBuilder builder(file, problems);
     try {
-        std::istringstream stream(text);
+        std::istringstream stream(text + "\n" + std::string(kBehindTheFile));
         YAML::Parser parser(stream);
         is_yaml = true;
         if (!parser.HandleNextDocument(builder)) return {};
@@ -187,7 +191,10 @@ Node read_yaml(const std::string& text, const std::string& file, std::vector<Pro
         return root;
     } catch (const YAML::Exception& error) {
         is_yaml = false;
-        const Position position = position_of(error.mark);
+        Position position = position_of(error.mark);
+        const auto lines =
+            static_cast<std::size_t>(std::ranges::count(text, '\n')) + (text.ends_with('\n') ? 0U : 1U);
+        if (position.line > lines) position = {lines, 1};
         problems.push_back({file, position.line, position.column, "not YAML: " + printable(error.msg)});
     } catch (const std::exception& error) {
         is_yaml = false;
