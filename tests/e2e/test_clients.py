@@ -18,9 +18,10 @@ def gate(tmp_path_factory, tls, postfix):
 
 
 def swaks(gate, tls, implicit, mechanism, message, folder):
+    (folder / "message").write_bytes(message.removesuffix(b"\r\n"))  # swaks adds a line end of its own
     command = ["swaks", "--server", "127.0.0.1", "--port", gate.tls_port if implicit else gate.port, "--tlsc" if implicit else "--tls",
                "--tls-verify", "--tls-ca-path", tls.ca, "--ehlo", "client.example", "--auth", mechanism, "--auth-user", USER, "--auth-password", USERS[USER],
-               "--from", USER, "--to", "bob@example.net", "--no-data-fixup", "--data", f"@{folder / 'message'}"]  # fmt: skip
+               "--from", USER, "--to", "bob@example.net", "--data", f"@{folder / 'message'}"]  # fmt: skip
     run(command)
 
 
@@ -34,7 +35,7 @@ def msmtp(gate, tls, implicit, mechanism, message, folder):
     (folder / "password").write_text(USERS[USER] + "\n")
     (folder / "message.lf").write_bytes(message.replace(b"\r\n", b"\n"))
     with open(folder / "message.lf", "rb") as text:
-        run(["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={gate.tls_port if implicit else gate.port}", "--tls=on", f"--tls-starttls={'off' if implicit else 'on'}",
+        run(["msmtp", "--file=/dev/null", "--host=127.0.0.1", "--domain=client.example", f"--port={gate.tls_port if implicit else gate.port}", "--tls=on", f"--tls-starttls={'off' if implicit else 'on'}",
              f"--tls-trust-file={tls.ca}", f"--auth={mechanism.lower()}", f"--user={USER}", f"--passwordeval=cat {folder / 'password'}", f"--from={USER}", "--", "bob@example.net"],
             stdin=text)  # fmt: skip
 

@@ -46,6 +46,7 @@ def test_versions(gatepost, sink, tls, version, implicit):
     sink.wait_for(before + 1)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1")
 def test_old_versions_are_refused(gatepost):
     old = trusting_context()
     old.minimum_version = ssl.TLSVersion.TLSv1

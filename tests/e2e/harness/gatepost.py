@@ -66,7 +66,7 @@ class Gatepost(Program):
         self.config_path = folder / "gatepost.yaml"
         self.config_path.write_text(json.dumps(self.config, indent=2, ensure_ascii=False))
         super().__init__(folder, "gatepost", [program(), "serve", "--config", self.config_path], env=environment)
-        up = wait_until(lambda: not self.alive() or (self.is_ready() if ready else all(map(answers, (self.port, self.tls_port, self.plain_port)))), 20)
+        up = wait_until(lambda: not self.alive() or (self.is_ready() if ready else all(map(answers, (self.port, self.tls_port, self.plain_port, self.admin_port)))), 20)
         assert up and self.alive(), f"gatepost did not start:\n{self.log[-4000:]}"
 
     def default_config(self, tls, upstream):
@@ -83,6 +83,7 @@ class Gatepost(Program):
             "backends": {"local": {"type": "file", "path": str(self.users_path)}},
             "upstreams": [{"name": "default", "servers": servers, "reply_timeout": "10s", "connect_timeout": "3s", "health": {"interval": "1s", "timeout": "1s"}}],
             "admin": {"address": f"127.0.0.1:{self.admin_port}"},
+            "drain": {"delay": "0s", "timeout": "5s"},
         }  # fmt: skip
 
     def admin(self, path):
