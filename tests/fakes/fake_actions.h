@@ -34,7 +34,10 @@ struct FakeActions : session::Actions {
         upstream_open = false;
         goodbyes.push_back(how);
     }
-    void set_deadline(Duration from_now) override { deadline = from_now; }
+    void set_deadline(Duration from_now) override {
+        deadline = from_now;
+        ++deadlines_set;
+    }
     void resume_client() override { resumed = true; }
     void report(const session::Fact& fact) override { facts.push_back(to_text(fact)); }
     void close(session::CloseReason reason) override { closes.push_back(reason); }
@@ -48,6 +51,7 @@ struct FakeActions : session::Actions {
     std::vector<std::string> facts;
     std::vector<std::string> misuse;  ///< what no conversation may do
     int handshakes = 0;
+    int deadlines_set = 0;
     int opens = 0;
     bool upstream_open = false;
     bool resumed = false;

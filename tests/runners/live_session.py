@@ -160,6 +160,8 @@ class Session:
             self._line(self.upstream, step)
         elif step.mark == "U>|":
             self.upstream.exactly(step.octets)
+        elif step.mark == "S|":
+            self.client.exactly(step.octets)
         elif step.mark == "S*":
             while (line := self.client.line())[3:4] == b"-":
                 pass

@@ -4,7 +4,7 @@ import pathlib
 import re
 
 # Longer marks first.
-MARKS = ["U<|", "U>|", "C|", "C:", "S:", "S*", "U<", "U>", "F:"]
+MARKS = ["U<|", "U>|", "C|", "C:", "S:", "S|", "S*", "U<", "U>", "F:"]
 ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})|\\\((\d+)\*([^)]*)\)|\\(.)", re.DOTALL)
 LETTERS = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
 

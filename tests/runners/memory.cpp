@@ -17,6 +17,7 @@ bool spoil(Step& step) {
         case Step::Kind::kUpstreamHears:
         case Step::Kind::kFact: step.pattern = Pattern("what nobody says"); return true;
         case Step::Kind::kReply:
+        case Step::Kind::kClientReads:
         case Step::Kind::kUpstreamReads: step.octets = "what nobody says"; return true;
         case Step::Kind::kEvent: break;
     }

@@ -46,7 +46,8 @@ class Replay {
             case Step::Kind::kClientHears: line(actions_.to_client, "the client"); break;
             case Step::Kind::kReply: reply(); break;
             case Step::Kind::kUpstreamHears: line(actions_.to_upstream, "the upstream"); break;
-            case Step::Kind::kUpstreamReads: octets(); break;
+            case Step::Kind::kUpstreamReads: octets(actions_.to_upstream, "the upstream"); break;
+            case Step::Kind::kClientReads: octets(actions_.to_client, "the client"); break;
             case Step::Kind::kFact: fact(); break;
             case Step::Kind::kEvent: event(step_->octets); break;
         }
@@ -54,6 +55,7 @@ class Replay {
     }
 
     void deliver(const std::string& block, bool from_client) {
+        deadlines_before_ = actions_.deadlines_set;
         std::size_t done = 0;
         for (const std::size_t size : delivery_(octets_, block.size())) {
             const std::string piece = block.substr(done, size);
@@ -118,10 +120,9 @@ class Replay {
         }
     }
 
-    void octets() {
-        if (!actions_.to_upstream.starts_with(step_->octets))
-            return differs("the upstream is sent", actions_.to_upstream);
-        actions_.to_upstream.erase(0, step_->octets.size());
+    void octets(std::string& from, const std::string& who) {
+        if (!from.starts_with(step_->octets)) return differs(who + " reads", from);
+        from.erase(0, step_->octets.size());
     }
 
     void fact() {
@@ -145,6 +146,8 @@ class Replay {
         if (is("upstream dropped")) return goodbye(session::UpstreamGoodbye::kAbort);
         if (is("upstream released")) return goodbye(session::UpstreamGoodbye::kQuit);
         if (is("closed ")) return closed(text.substr(7));
+        if (is("deadline kept"))
+            return expect(actions_.deadlines_set == deadlines_before_, "there is a new deadline");
         if (is("step ")) return asked(text.substr(5));
         nothing_left();
         if (is("connect")) {
@@ -296,6 +299,7 @@ class Replay {
     std::size_t goodbyes_ = 0;
     int opens_ = 0;
     int handshakes_ = 0;
+    int deadlines_before_ = 0;  ///< before the block that was delivered last
     bool close_told_ = false;
     Replayed result_;
 };

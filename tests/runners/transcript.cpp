@@ -14,10 +14,11 @@ struct Prefix {
 };
 
 // Longer ones first.
-constexpr std::array<Prefix, 9> kPrefixes{{
+constexpr std::array<Prefix, 10> kPrefixes{{
     {"C: ", Step::Kind::kClientSends, true},
     {"C| ", Step::Kind::kClientSends, false},
     {"S: ", Step::Kind::kClientHears, false},
+    {"S| ", Step::Kind::kClientReads, false},
     {"S* ", Step::Kind::kReply, false},
     {"U<| ", Step::Kind::kUpstreamSays, false},
     {"U< ", Step::Kind::kUpstreamSays, true},

@@ -27,6 +27,7 @@ struct Step {
     enum class Kind {
         kClientSends,    ///< C: or C|
         kClientHears,    ///< S: one line
+        kClientReads,    ///< S| exactly these octets
         kReply,          ///< S* one whole reply of this code
         kUpstreamSays,   ///< U< or U<|
         kUpstreamHears,  ///< U> one line

@@ -53,6 +53,8 @@ TEST(ClientLeg, ControlsAreNeverObeyed) {
     leg.greeted("x", true);
     EXPECT_EQ(code(leg, ByteView("NOOP \0", 6)), 500);
     EXPECT_EQ(code(leg, "QUIT\x01"), 500);
+    EXPECT_EQ(code(leg, "EHLO cli\x1B[31ment"), 501);
+    EXPECT_EQ(code(leg, ByteView("HELO a\0", 7)), 501);
 }
 
 TEST(ClientLeg, D1_ArgumentsWhereThereAreNone) {
