@@ -6,6 +6,7 @@
 #include "proxy/base/printable.h"
 #include "tests/fakes/fake_actions.h"
 #include "tests/runners/session_settings.h"
+#include "tests/runners/verdict_text.h"
 
 namespace gatepost::test {
 namespace {
@@ -210,31 +211,12 @@ class Replay {
         if (now != expected) differs("the verifier is asked", now);
     }
 
-    /// "challenge TEXT", "accepted USER", "rejected", "malformed", "unavailable", "busy".
     void verdict(const std::string& text) {
         if (!actions_.asked) return differs("the verifier was not asked");
         const std::string mechanism = std::exchange(actions_.asked, std::nullopt)->mechanism;
-        auth::Verdict verdict;
-        const std::string rest = text.substr(std::min(text.size(), text.find(' ') + 1));
-        if (text.starts_with("challenge")) {
-            verdict = {auth::Outcome::kChallenge, auth::Reason::kNone, text == "challenge" ? "" : rest, {}};
-        } else if (text.starts_with("accepted ")) {
-            verdict = {auth::Outcome::kAccepted,
-                       auth::Reason::kNone,
-                       {},
-                       {.user = rest, .mechanism = mechanism, .backend = "local"}};
-        } else if (text == "rejected") {
-            verdict = {auth::Outcome::kRejected, auth::Reason::kWrongPassword, {}, {}};
-        } else if (text == "malformed") {
-            verdict = {auth::Outcome::kMalformed, auth::Reason::kBadMessage, {}, {}};
-        } else if (text == "unavailable") {
-            verdict = {auth::Outcome::kUnavailable, auth::Reason::kStoreFailed, {}, {}};
-        } else if (text == "busy") {
-            verdict = {auth::Outcome::kBusy, auth::Reason::kQueueFull, {}, {}};
-        } else {
-            return differs("there is no such verdict");
-        }
-        conversation_.on(session::VerdictArrived{std::move(verdict)});
+        std::optional<auth::Verdict> verdict = verdict_of(text, mechanism);
+        if (!verdict) return differs("there is no such verdict");
+        conversation_.on(session::VerdictArrived{std::move(*verdict)});
     }
 
     /// The deadline that is set now, by the name of its setting; "NAME stuck" where the upstream takes no
