@@ -123,7 +123,9 @@ std::size_t Conversation::take_data(ByteView bytes) {
     const bool ended = scanned.verdict == Verdict::kEnd;
     transaction_->received += scanned.safe;
     if (ended) transaction_->received -= kEndMarkSize;
-    if (settings_.max_message_size > 0 && transaction_->received > settings_.max_message_size) {
+    // A dot that came alone may be the first octet of the end mark: it counts once it is known not to be.
+    const std::uint64_t uncertain = ended ? 0 : 1;
+    if (settings_.max_message_size > 0 && transaction_->received > settings_.max_message_size + uncertain) {
         refuse_data(replies::kTooLarge, Origin::kGateway);
         if (ended) say_refusal();
         return scanned.safe;
