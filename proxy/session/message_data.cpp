@@ -43,6 +43,7 @@ void Conversation::take_go_ahead() {
     const smtp::Reply& reply = upstream_->reply();
     const bool chunked = transaction_->chunks_as_data;
     if (reply.code == 354 && transaction_->mail_refusal) {
+        ++owed_;  // the client has heard nothing to its DATA yet
         return upstream_failed(replies::kUpstreamNonsense, "354 after refusing MAIL");
     }
     if (reply.code == 354) {
