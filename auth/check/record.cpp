@@ -72,8 +72,9 @@ Result<Record> Record::parse(ByteView text) {
     };
     if (text.starts_with("$argon2")) return whole(as_kind<Argon2Record, Kind>(Argon2Record::parse(text)));
     if (text.starts_with('$')) return whole(as_kind<CryptRecord, Kind>(CryptRecord::parse("", text)));
-    const std::size_t end = text.starts_with('{') ? text.find('}') : ByteView::npos;
-    if (end == ByteView::npos || end > 32) {
+    constexpr std::size_t kLongestScheme = 32;
+    const std::size_t end = text.substr(0, kLongestScheme + 2).find('}');
+    if (!text.starts_with('{') || end == ByteView::npos) {
         return fail("the record begins with neither {SCHEME} nor $: make one with `gatepost hash`");
     }
     const std::string scheme = upper(text.substr(1, end - 1));

@@ -119,8 +119,9 @@ void StoreVerifier::step(ConnectionId id, Step step) {
     }
     attempt->is_busy = true;
     attempt->message = std::move(step.message);
-    if (!attempt->message) return judge(attempt);
-    switch (attempt->grammar.next(attempt->message->reveal())) {
+    const std::optional<Secret>& message = attempt->message;
+    if (!message) return judge(attempt);
+    switch (attempt->grammar.next(message->reveal())) {
         case MessageGrammar::Check::kGood: break;
         case MessageGrammar::Check::kMalformed:
             return post(attempt, refusal(Outcome::kMalformed, attempt->grammar.reason()));
@@ -184,7 +185,7 @@ void StoreVerifier::judge(const AttemptPtr& attempt) {
         return post(attempt, attempt->run(parts_.match));
 
     const bool is_queued =
-        parts_.pool.try_submit([attempt, match = parts_.match, &home = parts_.home,
+        parts_.pool.try_submit([attempt = AttemptPtr(attempt), match = parts_.match, &home = parts_.home,
                                 weak = std::weak_ptr<StoreVerifier>(self_)](bool is_late) mutable {
             if (attempt->is_cancelled) return;
             Verdict verdict = refusal(Outcome::kBusy, Reason::kDeadline);

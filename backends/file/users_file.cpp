@@ -249,8 +249,11 @@ std::size_t UsersFile::slot_of(std::string_view name) const {
     while (slots_[slot] != 0) {
         const ByteView line = view(lines_[slots_[slot] - 1]);
         const ByteView field = line.substr(0, field_end(line));
-        if (field == name && field.find('\\') == ByteView::npos) break;
-        if (field.find('\\') != ByteView::npos && unescaped(field)->reveal() == name) break;
+        if (field.find('\\') == ByteView::npos) {
+            if (field == name) break;
+        } else if (const std::optional<Secret> plain = unescaped(field); plain && plain->reveal() == name) {
+            break;
+        }
         slot = (slot + 1) & mask;
     }
     return slot;
@@ -260,7 +263,7 @@ void UsersFile::grow() {
     slots_.assign(std::max(kFirstSlots, 2 * slots_.size()), 0);
     for (std::uint32_t index = 0; index < lines_.size(); ++index) {
         const std::optional<std::string> name = name_of_line(view(lines_[index]));
-        slots_[slot_of(*name)] = index + 1;
+        if (name) slots_[slot_of(*name)] = index + 1;  // every line here was parsed: it has one
     }
 }
 

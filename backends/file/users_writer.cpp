@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <initializer_list>
 #include <memory>
-#include <optional>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,14 +93,15 @@ Result<void> replace(const std::string& path, int old_fd, std::initializer_list<
     return {};
 }
 
-/// Where a user's line stands in a text.
+/// Where a user's line stands in a text; at its end when there is none.
 struct Place {
+    bool is_there = false;
     std::size_t begin = 0;
     std::size_t end = 0;  ///< behind its line end
 };
 
-Result<std::optional<Place>> find_line(ByteView text, std::string_view name) {
-    std::optional<Place> found;
+Result<Place> find_line(ByteView text, std::string_view name) {
+    Place found{.is_there = false, .begin = text.size(), .end = text.size()};
     std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
     while (at < text.size()) {
         const std::size_t newline = text.find('\n', at);
@@ -109,10 +109,10 @@ Result<std::optional<Place>> find_line(ByteView text, std::string_view name) {
         ByteView line = text.substr(at, end - at);
         while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
         if (name_of_line(line) == name) {
-            if (found)
+            if (found.is_there)
                 return fail("user " + printable(name) +
                             " is in the file more than once: nothing was changed");
-            found = Place{.begin = at, .end = end};
+            found = {.is_there = true, .begin = at, .end = end};
         }
         at = end;
     }
@@ -152,14 +152,12 @@ Result<bool> set_user(const std::string& path, std::string_view name, const Secr
     const Result<Secret> text = read_secret_file(real);
     if (!text) return std::unexpected(text.error());
     const ByteView all = text->reveal();
-    const Result<std::optional<Place>> place = find_line(all, name);
+    const Result<Place> place = find_line(all, name);
     if (!place) return std::unexpected(place.error());
 
     const Secret name_field = escaped_field(name);
     const Secret record_field = escaped_field(record.reveal());
-    const bool is_there = place->has_value();
-    const std::size_t begin = is_there ? (*place)->begin : all.size();
-    const std::size_t end = is_there ? (*place)->end : all.size();
+    const auto [is_there, begin, end] = *place;
     const ByteView behind = is_there ? behind_record(all.substr(begin, end - begin)) : "\n";
     const bool needs_line_end = !is_there && !all.empty() && !all.ends_with('\n');
     const Result<void> written =
@@ -177,11 +175,11 @@ Result<bool> delete_user(const std::string& path, std::string_view name) {
     const Result<Secret> text = read_secret_file(real);
     if (!text) return std::unexpected(text.error());
     const ByteView all = text->reveal();
-    const Result<std::optional<Place>> place = find_line(all, name);
+    const Result<Place> place = find_line(all, name);
     if (!place) return std::unexpected(place.error());
-    if (!*place) return false;
+    if (!place->is_there) return false;
     const Result<void> written =
-        replace(real, (*file)->fd(), {all.substr(0, (*place)->begin), all.substr((*place)->end)});
+        replace(real, (*file)->fd(), {all.substr(0, place->begin), all.substr(place->end)});
     if (!written) return std::unexpected(written.error());
     return true;
 }
