@@ -37,7 +37,7 @@ class Dump {
 
     // The keys below `table_parent`; `first` is put before the first of them (the dash of a list).
     void map(std::string_view table_parent, const std::string& path, const std::string& variant,
-             std::string indent, std::string first) {
+             const std::string& indent, std::string first) {
         for (const Key& key : kKeys) {
             const std::string_view leaf = leaf_below(key.path, table_parent);
             if (leaf.empty() || leaf == "*" || (!key.variant.empty() && key.variant != variant)) continue;

@@ -10,8 +10,7 @@ namespace {
 // "listeners[3].tls" is in the table as "listeners[].tls", "backends.local.path" as "backends.*.path".
 std::string table_path_of(std::string_view path) {
     std::string result;
-    for (std::size_t at = 0; at < path.size(); ++at) {
-        const char octet = path[at];
+    for (const char octet : path) {
         const bool in_brackets = !result.empty() && result.back() == '[';
         if (in_brackets && std::isdigit(static_cast<unsigned char>(octet)) != 0) continue;
         result += octet;

@@ -1,4 +1,5 @@
-// One walk through the table, with the tree beside it.
+// One walk through the table, with the tree beside it. Long because each kind of value is read by a function
+// of its own and all of them share the walk.
 #include "conf/reader.h"
 
 #include <algorithm>
