@@ -38,8 +38,8 @@ Result<Secret> read_secret_file(const std::string& path) {
     const ScopeGuard wiped([&buffer, size] { wipe(buffer.get(), size); });
     std::size_t have = 0;
     while (have < size) {
-        // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): the lock is for this; look-ups never
-        // take it
+        // The lock that is held is there for this, and look-ups never take it.
+        // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection)
         const ssize_t got = read(fd, buffer.get() + have, size - have);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail(printable(path) + ": cannot be read: " + reason(errno));
