@@ -97,11 +97,12 @@ void Connection::start() {
 }
 
 void Connection::begin_session(net::TlsStart tls_start) {
-    conversation_.emplace(listener_.session,
-                          session::ClientFacts{.address = context_.client_ip,
-                                               .session_id = context_.id,
-                                               .is_trusted = listener_.is_trusted(address_)},
-                          static_cast<session::Actions&>(*this));
+    conversation_ = std::make_unique<session::Conversation>(
+        listener_.session,
+        session::ClientFacts{.address = context_.client_ip,
+                             .session_id = context_.id,
+                             .is_trusted = listener_.is_trusted(address_)},
+        static_cast<session::Actions&>(*this));
     if (listener_.tls == conf::ListenerTls::Implicit) return begin_implicit_tls(tls_start);
     conversation_->on(session::ClientConnected{.tls = false, .offer = worker_.offer()});
 }

@@ -80,9 +80,9 @@ class Connection final : private net::TransportHandler, private session::Actions
     SessionContext context_;
     net::Transport client_;
     std::unique_ptr<net::Transport> upstream_;
-    std::vector<upstream::Candidate> candidates_;  ///< still to try, the next one last
-    std::optional<std::size_t> server_;            ///< counted as in use
-    std::optional<session::Conversation> conversation_;
+    std::vector<upstream::Candidate> candidates_;          ///< still to try, the next one last
+    std::optional<std::size_t> server_;                    ///< counted as in use
+    std::unique_ptr<session::Conversation> conversation_;  ///< none while the PROXY header is awaited
     net::Timer deadline_;
     std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
     bool upstream_has_talked_ = false;

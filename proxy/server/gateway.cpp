@@ -24,11 +24,6 @@ using conf::LogField;
 
 constexpr std::chrono::milliseconds kDrainPoll{50};
 
-/// For what could not start.
-struct Failure {
-    Exit exit = Exit::kCouldNotStart;
-};
-
 std::string_view mode_of(conf::ListenerTls tls) {
     switch (tls) {
         case conf::ListenerTls::None: return "none";
@@ -63,8 +58,8 @@ class Gateway {
         ::signal(SIGPIPE, SIG_IGN);
         registry_.watch(log_);
         registry_.config_loaded(wall_now());
-        if (!start_authenticators() || !open_listeners()) return failure_.exit;
-        if (!start_workers() || !open_admin()) return failure_.exit;
+        if (!start_authenticators() || !open_listeners()) return failure_;
+        if (!start_workers() || !open_admin()) return failure_;
         watch_upstream();
         watch_signals();
         log_.log(LogEvent::start, {{LogField::version, GATEPOST_VERSION},
@@ -86,7 +81,7 @@ class Gateway {
                      {{LogField::file, plan_->config->file}, {LogField::what, problem}});
         }
         if (problems.empty()) return true;
-        failure_.exit = Exit::kBadConfiguration;
+        failure_ = Exit::kBadConfiguration;
         return false;
     }
 
@@ -151,19 +146,19 @@ class Gateway {
     }
 
     bool open_admin() {
-        if (!plan_->config->admin.address) return true;
+        const std::optional<conf::Endpoint>& address = plan_->config->admin.address;
+        if (!address) return true;
         observe::AdminSources sources{.metrics = [this] { return registry_.scrape(); },
                                       .unready_because = [this] { return unready_because(); }};
-        auto admin = observe::AdminHttp::listen(loop_.base(), plan_->config->admin.address->text,
-                                                std::move(sources), metrics_);
+        auto admin = observe::AdminHttp::listen(loop_.base(), address->text, std::move(sources), metrics_);
         if (!admin) {
             log_.log(LogEvent::listener_failed, {{LogField::listener, "admin"},
-                                                 {LogField::address, plan_->config->admin.address->text},
+                                                 {LogField::address, address->text},
                                                  {LogField::what, admin.error().message}});
             return false;
         }
         admin_ = std::move(*admin);
-        log_.log(LogEvent::admin, {{LogField::address, plan_->config->admin.address->text}});
+        log_.log(LogEvent::admin, {{LogField::address, address->text}});
         return true;
     }
 
@@ -249,7 +244,7 @@ class Gateway {
     net::Timer drain_step_{loop_, [this] { on_drain_step(); }};
     std::minstd_rand random_{std::random_device()()};
     TimePoint drain_until_;
-    Failure failure_;
+    Exit failure_ = Exit::kCouldNotStart;
     bool draining_ = false;
     bool closing_ = false;
 };

@@ -25,7 +25,7 @@ void Conversation::begin_transaction(ByteView argument) {
     smtp::Parsed<smtp::MailArguments> mail = smtp::parse_mail(argument);
     if (!mail) return refuse(Verb::kMail, mail.error());
     const std::uint64_t limit = settings_.max_message_size;
-    if (limit > 0 && mail->size && *mail->size > limit) return answer(Verb::kMail, replies::kTooLarge);
+    if (limit > 0 && mail->size.value_or(0) > limit) return answer(Verb::kMail, replies::kTooLarge);
 
     transaction_ = std::make_unique<Transaction>();
     transaction_->mail = std::move(*mail);
@@ -138,10 +138,9 @@ void Conversation::take_upstream_answer() {
         case Awaited::kQuit: break;
     }
     // Answers to what was pipelined behind a refused MAIL belong to its transaction still.
-    if (owed_ == 0 && transaction_ && transaction_->mail_refusal && state_ == State::kAwaitingCommand) {
-        const smtp::Reply refusal = std::move(*transaction_->mail_refusal);
-        end_message(Origin::kUpstream, refusal.code, refusal.text);
-    }
+    if (owed_ > 0 || !transaction_ || state_ != State::kAwaitingCommand) return;
+    const std::optional<smtp::Reply> refusal = transaction_->mail_refusal;
+    if (refusal) end_message(Origin::kUpstream, refusal->code, refusal->text);
 }
 
 void Conversation::take_mail_answer() {

@@ -77,7 +77,7 @@ class Prober::ServerProbe final : public net::TransportHandler,
         while (address_ < known_.addresses.size()) {
             std::expected<net::UniqueFd, int> socket = net::dial(known_.addresses[address_++]);
             if (!socket) continue;
-            leg_.emplace(prober_.settings_.our_name);
+            leg_ = std::make_unique<smtp::UpstreamLeg>(prober_.settings_.our_name);
             transport_ = std::make_unique<net::Transport>(loop_, std::move(*socket), *this);
             transport_->start();
             return true;
@@ -128,7 +128,7 @@ class Prober::ServerProbe final : public net::TransportHandler,
     Health health_;
     net::Timer next_;
     net::Timer deadline_;
-    std::optional<smtp::UpstreamLeg> leg_;
+    std::unique_ptr<smtp::UpstreamLeg> leg_;
     std::unique_ptr<net::Transport> transport_;
     std::size_t address_ = 0;
     bool is_probing_ = false;
