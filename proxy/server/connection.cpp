@@ -1,9 +1,8 @@
 #include "proxy/server/connection.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "proxy/net/dialer.h"
+#include "proxy/server/labels.h"
 #include "proxy/server/worker.h"
 
 namespace gatepost::server {
@@ -11,47 +10,6 @@ namespace {
 
 /// For a last word to a peer that does not take it.
 constexpr std::chrono::seconds kGrace{5};
-
-conf::CloseReason to_metric(session::CloseReason reason) {
-    using session::CloseReason;
-    using enum conf::CloseReason;
-    switch (reason) {
-        case CloseReason::kQuit: return kQuit;
-        case CloseReason::kClientGone: return kClientEof;
-        case CloseReason::kCommandTimeout: return kCommandTimeout;
-        case CloseReason::kAuthTimeout: return kAuthTimeout;
-        case CloseReason::kTlsTimeout: return kTlsTimeout;
-        case CloseReason::kDataTimeout: return kDataTimeout;
-        case CloseReason::kAuthLimit: return kAuthLimit;
-        case CloseReason::kErrorLimit: return kErrorLimit;
-        case CloseReason::kProtocolError: return kProtocolError;
-        case CloseReason::kDrain: return kDrain;
-    }
-    return kInternalError;
-}
-
-conf::CloseReason to_metric(net::CloseCause cause) {
-    using net::CloseCause;
-    using enum conf::CloseReason;
-    switch (cause) {
-        case CloseCause::kEof: return kClientEof;
-        case CloseCause::kDropped:
-        case CloseCause::kConnectFailed: return kClientReset;
-        case CloseCause::kTlsFailed: return kTlsError;
-        case CloseCause::kBufferOverrun: return kBufferLimit;
-    }
-    return kInternalError;
-}
-
-/// OpenSSL's words for why, as a closed set.
-conf::TlsFailure tls_failure(net::CloseCause cause, std::string_view why) {
-    using enum conf::TlsFailure;
-    const auto says = [&](std::string_view words) { return why.find(words) != std::string_view::npos; };
-    if (says("no shared cipher")) return kNoSharedCipher;
-    if (says("unsupported protocol") || says("version too low")) return kUnsupportedVersion;
-    if (says("wrong version number") || says("http request") || says("packet length")) return kNotTls;
-    return cause == net::CloseCause::kTlsFailed && !why.empty() ? kOther : kEof;
-}
 
 WallTime wall_now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -194,24 +152,17 @@ void Connection::on_closed(net::Transport& transport, net::CloseCause cause) {
 }
 
 void Connection::client_closed(net::CloseCause cause) {
-    cause_ = to_metric(cause);
+    cause_ = to_label(cause);
     if (awaits_proxy_header_) {
         return proxy_failed(conf::ProxyVersion::kUnknown, conf::ProxyResult::kMissing,
                             "connection closed before it");
     }
     const bool in_starttls = conversation_->state() == session::State::kAwaitingTls;
     if (awaits_tls_ || in_starttls) {
-        worker_.facts().tls_failed(context_, awaits_tls_, tls_failure(cause, client_.tls_failure()),
+        worker_.facts().tls_failed(context_, awaits_tls_, tls_failure_label(cause, client_.tls_failure()),
                                    client_.tls_failure());
     }
     conversation_->on(session::ClientClosed{});
-}
-
-void Connection::upstream_closed(net::CloseCause cause) {
-    const bool never_there = cause == net::CloseCause::kConnectFailed;
-    retire_upstream();
-    if (never_there && !upstream_has_talked_) return dial_next();
-    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kLost});
 }
 
 void Connection::send_to_client(ByteView octets) {
@@ -240,53 +191,6 @@ void Connection::cancel_verifier() {
     worker_.verifier().cancel(id_);
 }
 
-void Connection::open_upstream() {
-    context_.upstream_began = worker_.loop().now();
-    candidates_ = worker_.upstream_candidates();
-    std::ranges::reverse(candidates_);
-    upstream_has_talked_ = false;
-    // Not inline: what fails at once must not call back before this returns.
-    worker_.later(id_, [](Connection& connection) {
-        connection.dial_next();
-        connection.after_event();
-    });
-}
-
-/// Tries the next address; the deadline that the conversation has set bounds all of them together.
-void Connection::dial_next() {
-    if (is_ended_ || conversation_->state() != session::State::kAwaitingUpstream) return;
-    while (!candidates_.empty()) {
-        const upstream::Candidate candidate = std::move(candidates_.back());
-        candidates_.pop_back();
-        std::expected<net::UniqueFd, int> socket = net::dial(candidate.address);
-        if (!socket) continue;
-        worker_.server_taken(candidate.server);
-        server_ = candidate.server;
-        worker_.describe(candidate.server, context_);
-        upstream_ = std::make_unique<net::Transport>(worker_.loop(), std::move(*socket),
-                                                     static_cast<net::TransportHandler&>(*this));
-        upstream_->start();
-        return;
-    }
-    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kUnreachable});
-}
-
-void Connection::drop_upstream(session::UpstreamGoodbye goodbye) {
-    candidates_.clear();
-    if (!upstream_) return;
-    if (goodbye == session::UpstreamGoodbye::kQuit) upstream_->finish(kGrace);
-    retire_upstream();
-}
-
-/// The transport may be in the middle of its callback, so it is destroyed after it.
-void Connection::retire_upstream() {
-    if (server_) worker_.server_released(*server_);
-    server_.reset();
-    if (!upstream_) return;
-    upstream_->close();
-    worker_.loop().defer([old = std::move(upstream_)] {});
-}
-
 void Connection::set_deadline(Duration from_now) {
     deadline_.start(from_now);
 }
@@ -302,7 +206,7 @@ void Connection::report(const session::Fact& fact) {
 
 void Connection::close(session::CloseReason reason) {
     const bool exact = reason == session::CloseReason::kClientGone && cause_;
-    end(exact ? *cause_ : to_metric(reason));
+    end(exact ? *cause_ : to_label(reason));
 }
 
 void Connection::on_verdict(auth::Verdict verdict) {

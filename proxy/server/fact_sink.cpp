@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "proxy/server/labels.h"
+
 namespace gatepost::server {
 namespace {
 
@@ -14,118 +16,17 @@ struct Overloaded : Handlers... {
     using Handlers::operator()...;
 };
 
-conf::CommandVerb to_metric(smtp::Verb verb) {
-    using smtp::Verb;
-    using enum conf::CommandVerb;
-    switch (verb) {
-        case Verb::kHelo: return kHelo;
-        case Verb::kEhlo: return kEhlo;
-        case Verb::kStartTls: return kStarttls;
-        case Verb::kAuth: return kAuth;
-        case Verb::kMail: return kMail;
-        case Verb::kRcpt: return kRcpt;
-        case Verb::kData: return kData;
-        case Verb::kBdat: return kBdat;
-        case Verb::kRset: return kRset;
-        case Verb::kNoop: return kNoop;
-        case Verb::kQuit: return kQuit;
-        case Verb::kVrfy: return kVrfy;
-        case Verb::kExpn: return kExpn;
-        case Verb::kHelp: return kHelp;
-        case Verb::kEtrn:
-        case Verb::kTurn:
-        case Verb::kUnknown: return kOther;
-    }
-    return kOther;
-}
-
-conf::ProtocolError to_metric(session::Breach breach) {
-    using session::Breach;
-    using enum conf::ProtocolError;
-    switch (breach) {
-        case Breach::kBareNewline: return kBareNewline;
-        case Breach::kSmuggling: return kSmuggling;
-        case Breach::kLineTooLong: return kLineTooLong;
-        case Breach::kBadSequence: return kBadSequence;
-        case Breach::kPipelining: return kPipelining;
-        case Breach::kStartTlsInjection: return kStarttlsInjection;
-        case Breach::kSyntax: return kSyntax;
-        case Breach::kUnknownCommand: return kUnknownCommand;
-    }
-    return kSyntax;
-}
-
-conf::UpstreamVerb to_metric(smtp::Awaited awaited) {
-    using smtp::Awaited;
-    using enum conf::UpstreamVerb;
-    switch (awaited) {
-        case Awaited::kMail: return kMail;
-        case Awaited::kRcpt: return kRcpt;
-        case Awaited::kData: return kData;
-        case Awaited::kEndOfData: return kMessage;
-        case Awaited::kChunk:
-        case Awaited::kLastChunk: return kBdat;
-        case Awaited::kReset: return kRset;
-        case Awaited::kQuit: return kQuit;
-    }
-    return kMail;
-}
-
-conf::MessageResult to_metric(session::Result result) {
-    return static_cast<conf::MessageResult>(result);
-}
-conf::Origin to_metric(session::Origin origin) {
-    return static_cast<conf::Origin>(origin);
-}
-static_assert(static_cast<int>(session::Result::kAborted) == static_cast<int>(conf::MessageResult::kAborted));
-static_assert(static_cast<int>(session::Result::kPermanent) ==
-              static_cast<int>(conf::MessageResult::kPermfail));
-static_assert(static_cast<int>(session::Origin::kClient) == static_cast<int>(conf::Origin::kClient));
-
-conf::AuthResult auth_result(const session::AuthEnded& fact) {
-    using enum conf::AuthResult;
-    switch (fact.end) {
-        case AuthEnd::kSucceeded: return kSuccess;
-        case AuthEnd::kRefusedCredentials:
-            if (fact.reason == auth::Reason::kDisabled) return kDisabled;
-            if (fact.reason == auth::Reason::kNotAuthorized) return kNotAuthorized;
-            return kInvalidCredentials;
-        case AuthEnd::kUnavailable: return kBackendError;
-        case AuthEnd::kBusy: return kBusy;
-        case AuthEnd::kCancelled: return kAborted;
-        case AuthEnd::kMalformed: return kMalformed;
-        case AuthEnd::kTlsRequired: return kTlsRequired;
-        case AuthEnd::kNotOffered: return kRefused;
-    }
-    return kRefused;
-}
-
-conf::ConnectResult connect_result(session::UpstreamOpening how) {
-    using session::UpstreamOpening;
-    using enum conf::ConnectResult;
-    switch (how) {
-        case UpstreamOpening::kOpened: return kOk;
-        case UpstreamOpening::kRefusedNow: return kGreeting4xx;
-        case UpstreamOpening::kRefused: return kGreeting5xx;
-        case UpstreamOpening::kUnreachable: return kUnreachable;
-        case UpstreamOpening::kTimedOut: return kTimeout;
-        case UpstreamOpening::kNonsense: return kProtocol;
-        case UpstreamOpening::kLost: return kLost;
-    }
-    return kLost;
-}
-
 }  // namespace
 
 void FactSink::take(SessionContext& context, std::string_view user, TimePoint now,
                     const session::Fact& fact) {
     std::visit(Overloaded{
                    [&](const session::CommandAnswered& answered) {
-                       metrics_.command_answered(context.listener, to_metric(answered.verb),
+                       metrics_.command_answered(context.listener, to_label(answered.verb),
                                                  conf::reply_class_of(answered.code));
                    },
                    [&](const session::ProtocolBroken& broken) {
-                       const conf::ProtocolError error = to_metric(broken.breach);
+                       const conf::ProtocolError error = to_label(broken.breach);
                        metrics_.protocol_error(context.listener, error);
                        const bool grave = broken.breach != session::Breach::kBadSequence &&
                                           broken.breach != session::Breach::kSyntax &&
@@ -141,9 +42,8 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
                    [&](const session::AuthBegun&) { context.auth_began = now; },
                    [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
                    [&](const session::RecipientAnswered& answered) {
-                       metrics_.recipient_answered(context.upstream,
-                                                   static_cast<conf::RecipientResult>(answered.result),
-                                                   to_metric(answered.origin));
+                       metrics_.recipient_answered(context.upstream, to_recipient_label(answered.result),
+                                                   to_label(answered.origin));
                    },
                    [&](const session::MessageBegun&) {
                        context.message_began = now;
@@ -152,7 +52,7 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
                    [&](const session::MessageEnded& ended) { take_message(context, user, now, ended); },
                    [&](const session::UpstreamOpeningEnded& ended) { take_opening(context, now, ended); },
                    [&](const session::UpstreamReplied& replied) {
-                       metrics_.upstream_replied(context.upstream, to_metric(replied.awaited),
+                       metrics_.upstream_replied(context.upstream, to_label(replied.awaited),
                                                  conf::upstream_reply_class_of(replied.code));
                    },
                    [&](const session::UpstreamFailed& failed) {
@@ -167,7 +67,7 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
 }
 
 void FactSink::take_auth(const SessionContext& context, TimePoint now, const session::AuthEnded& fact) {
-    const conf::AuthResult result = auth_result(fact);
+    const conf::AuthResult result = to_label(fact);
     const Duration took = context.auth_began == TimePoint() ? Duration::zero() : now - context.auth_began;
     metrics_.auth_finished(context.listener, registry_.mechanism(fact.mechanism),
                            registry_.backend(fact.backend), result, took);
@@ -214,8 +114,8 @@ void FactSink::take_auth(const SessionContext& context, TimePoint now, const ses
 
 void FactSink::take_message(const SessionContext& context, std::string_view user, TimePoint now,
                             const session::MessageEnded& fact) {
-    const conf::MessageResult result = to_metric(fact.result);
-    const conf::Origin origin = to_metric(fact.origin);
+    const conf::MessageResult result = to_label(fact.result);
+    const conf::Origin origin = to_label(fact.origin);
     const Duration took = now - context.message_began;
     metrics_.message_finished(context.listener, context.upstream, result, origin, fact.size, took);
     log_.log(LogEvent::message,
@@ -242,7 +142,7 @@ void FactSink::take_message(const SessionContext& context, std::string_view user
 
 void FactSink::take_opening(const SessionContext& context, TimePoint now,
                             const session::UpstreamOpeningEnded& fact) {
-    const conf::ConnectResult result = connect_result(fact.how);
+    const conf::ConnectResult result = to_label(fact.how);
     metrics_.upstream_connected(context.endpoint, result, now - context.upstream_began);
     if (fact.how == session::UpstreamOpening::kOpened) return;
     log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},

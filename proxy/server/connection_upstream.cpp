@@ -1,0 +1,71 @@
+// The upstream side of a connection: where to connect, what is tried next, and how it is let go.
+#include <algorithm>
+#include <utility>
+
+#include "proxy/net/dialer.h"
+#include "proxy/server/connection.h"
+#include "proxy/server/worker.h"
+
+namespace gatepost::server {
+namespace {
+
+/// For QUIT to go out to an upstream that does not take it.
+constexpr std::chrono::seconds kGrace{5};
+
+}  // namespace
+
+void Connection::open_upstream() {
+    context_.upstream_began = worker_.loop().now();
+    candidates_ = worker_.upstream_candidates();
+    std::ranges::reverse(candidates_);
+    upstream_has_talked_ = false;
+    // Not inline: what fails at once must not call back before this returns.
+    worker_.later(id_, [](Connection& connection) {
+        connection.dial_next();
+        connection.after_event();
+    });
+}
+
+/// Tries the next address; the deadline that the conversation has set bounds all of them together.
+void Connection::dial_next() {
+    if (is_ended_ || conversation_->state() != session::State::kAwaitingUpstream) return;
+    while (!candidates_.empty()) {
+        const upstream::Candidate candidate = std::move(candidates_.back());
+        candidates_.pop_back();
+        std::expected<net::UniqueFd, int> socket = net::dial(candidate.address);
+        if (!socket) continue;
+        worker_.server_taken(candidate.server);
+        server_ = candidate.server;
+        worker_.describe(candidate.server, context_);
+        upstream_ = std::make_unique<net::Transport>(worker_.loop(), std::move(*socket),
+                                                     static_cast<net::TransportHandler&>(*this));
+        upstream_->start();
+        return;
+    }
+    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kUnreachable});
+}
+
+void Connection::drop_upstream(session::UpstreamGoodbye goodbye) {
+    candidates_.clear();
+    if (!upstream_) return;
+    if (goodbye == session::UpstreamGoodbye::kQuit) upstream_->finish(kGrace);
+    retire_upstream();
+}
+
+/// The transport may be in the middle of its callback, so it is destroyed after it.
+void Connection::retire_upstream() {
+    if (server_) worker_.server_released(*server_);
+    server_.reset();
+    if (!upstream_) return;
+    upstream_->close();
+    worker_.loop().defer([old = std::move(upstream_)] {});
+}
+
+void Connection::upstream_closed(net::CloseCause cause) {
+    const bool never_there = cause == net::CloseCause::kConnectFailed;
+    retire_upstream();
+    if (never_there && !upstream_has_talked_) return dial_next();
+    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kLost});
+}
+
+}  // namespace gatepost::server

@@ -1,0 +1,152 @@
+#include "proxy/server/labels.h"
+
+namespace gatepost::server {
+
+using session::AuthEnd;
+
+conf::CommandVerb to_label(smtp::Verb verb) {
+    using smtp::Verb;
+    using enum conf::CommandVerb;
+    switch (verb) {
+        case Verb::kHelo: return kHelo;
+        case Verb::kEhlo: return kEhlo;
+        case Verb::kStartTls: return kStarttls;
+        case Verb::kAuth: return kAuth;
+        case Verb::kMail: return kMail;
+        case Verb::kRcpt: return kRcpt;
+        case Verb::kData: return kData;
+        case Verb::kBdat: return kBdat;
+        case Verb::kRset: return kRset;
+        case Verb::kNoop: return kNoop;
+        case Verb::kQuit: return kQuit;
+        case Verb::kVrfy: return kVrfy;
+        case Verb::kExpn: return kExpn;
+        case Verb::kHelp: return kHelp;
+        case Verb::kEtrn:
+        case Verb::kTurn:
+        case Verb::kUnknown: return kOther;
+    }
+    return kOther;
+}
+
+conf::ProtocolError to_label(session::Breach breach) {
+    using session::Breach;
+    using enum conf::ProtocolError;
+    switch (breach) {
+        case Breach::kBareNewline: return kBareNewline;
+        case Breach::kSmuggling: return kSmuggling;
+        case Breach::kLineTooLong: return kLineTooLong;
+        case Breach::kBadSequence: return kBadSequence;
+        case Breach::kPipelining: return kPipelining;
+        case Breach::kStartTlsInjection: return kStarttlsInjection;
+        case Breach::kSyntax: return kSyntax;
+        case Breach::kUnknownCommand: return kUnknownCommand;
+    }
+    return kSyntax;
+}
+
+conf::UpstreamVerb to_label(smtp::Awaited awaited) {
+    using smtp::Awaited;
+    using enum conf::UpstreamVerb;
+    switch (awaited) {
+        case Awaited::kMail: return kMail;
+        case Awaited::kRcpt: return kRcpt;
+        case Awaited::kData: return kData;
+        case Awaited::kEndOfData: return kMessage;
+        case Awaited::kChunk:
+        case Awaited::kLastChunk: return kBdat;
+        case Awaited::kReset: return kRset;
+        case Awaited::kQuit: return kQuit;
+    }
+    return kMail;
+}
+
+conf::MessageResult to_label(session::Result result) {
+    return static_cast<conf::MessageResult>(result);
+}
+conf::RecipientResult to_recipient_label(session::Result result) {
+    return static_cast<conf::RecipientResult>(result);
+}
+conf::Origin to_label(session::Origin origin) {
+    return static_cast<conf::Origin>(origin);
+}
+static_assert(static_cast<int>(session::Result::kAborted) == static_cast<int>(conf::MessageResult::kAborted));
+static_assert(static_cast<int>(session::Result::kPermanent) ==
+              static_cast<int>(conf::MessageResult::kPermfail));
+static_assert(static_cast<int>(session::Origin::kClient) == static_cast<int>(conf::Origin::kClient));
+
+conf::AuthResult to_label(const session::AuthEnded& fact) {
+    using enum conf::AuthResult;
+    switch (fact.end) {
+        case AuthEnd::kSucceeded: return kSuccess;
+        case AuthEnd::kRefusedCredentials:
+            if (fact.reason == auth::Reason::kDisabled) return kDisabled;
+            if (fact.reason == auth::Reason::kNotAuthorized) return kNotAuthorized;
+            return kInvalidCredentials;
+        case AuthEnd::kUnavailable: return kBackendError;
+        case AuthEnd::kBusy: return kBusy;
+        case AuthEnd::kCancelled: return kAborted;
+        case AuthEnd::kMalformed: return kMalformed;
+        case AuthEnd::kTlsRequired: return kTlsRequired;
+        case AuthEnd::kNotOffered: return kRefused;
+    }
+    return kRefused;
+}
+
+conf::ConnectResult to_label(session::UpstreamOpening how) {
+    using session::UpstreamOpening;
+    using enum conf::ConnectResult;
+    switch (how) {
+        case UpstreamOpening::kOpened: return kOk;
+        case UpstreamOpening::kRefusedNow: return kGreeting4xx;
+        case UpstreamOpening::kRefused: return kGreeting5xx;
+        case UpstreamOpening::kUnreachable: return kUnreachable;
+        case UpstreamOpening::kTimedOut: return kTimeout;
+        case UpstreamOpening::kNonsense: return kProtocol;
+        case UpstreamOpening::kLost: return kLost;
+    }
+    return kLost;
+}
+
+conf::CloseReason to_label(session::CloseReason reason) {
+    using session::CloseReason;
+    using enum conf::CloseReason;
+    switch (reason) {
+        case CloseReason::kQuit: return kQuit;
+        case CloseReason::kClientGone: return kClientEof;
+        case CloseReason::kCommandTimeout: return kCommandTimeout;
+        case CloseReason::kAuthTimeout: return kAuthTimeout;
+        case CloseReason::kTlsTimeout: return kTlsTimeout;
+        case CloseReason::kDataTimeout: return kDataTimeout;
+        case CloseReason::kAuthLimit: return kAuthLimit;
+        case CloseReason::kErrorLimit: return kErrorLimit;
+        case CloseReason::kProtocolError: return kProtocolError;
+        case CloseReason::kDrain: return kDrain;
+    }
+    return kInternalError;
+}
+
+conf::CloseReason to_label(net::CloseCause cause) {
+    using net::CloseCause;
+    using enum conf::CloseReason;
+    switch (cause) {
+        case CloseCause::kEof: return kClientEof;
+        case CloseCause::kDropped:
+        case CloseCause::kConnectFailed: return kClientReset;
+        case CloseCause::kTlsFailed: return kTlsError;
+        case CloseCause::kBufferOverrun: return kBufferLimit;
+    }
+    return kInternalError;
+}
+
+/// OpenSSL's words for why, as a closed set.
+conf::TlsFailure tls_failure_label(net::CloseCause cause, std::string_view why) {
+    using enum conf::TlsFailure;
+    const auto says = [&](std::string_view words) { return why.find(words) != std::string_view::npos; };
+    if (says("no shared cipher")) return kNoSharedCipher;
+    if (says("unsupported protocol") || says("version too low")) return kUnsupportedVersion;
+    if (says("wrong version number") || says("http request") || says("packet length")) return kNotTls;
+    return cause == net::CloseCause::kTlsFailed && !why.empty() ? kOther : kEof;
+}
+
+}  // namespace gatepost::server
