@@ -1,4 +1,4 @@
-"""deploy/quickstart as a newcomer meets it: with --once to its end, and without until Ctrl-C; ports that are in use."""
+"""What a newcomer meets: deploy/quickstart with --once to its end, and without until Ctrl-C; ports that are in use; the examples of the documentation."""
 import os
 import re
 import signal
@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from harness.client import plain
+from harness.gatepost import command
 from harness.packages import ROOT
 from harness.process import Program, answers, build_folder, free_port, wait_until
 
@@ -78,3 +79,16 @@ def test_a_build_that_fails_shows_the_end_of_its_log(words, tmp_path):
     words = [copy / "deploy/quickstart", *words[3:]]
     done = once(words, cwd=copy, env=os.environ | {"NO_COLOR": "1"})
     assert done.returncode == 1 and "`cmake --preset release` failed" in done.stdout and "Could not read presets" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_configurations_in_the_documentation_are_fine(page, tmp_path, tls):
+    (tmp_path / "users").touch()
+    examples = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert examples
+    for example in examples:
+        for path, real in (("/etc/gatepost/tls/tls.crt", tls.rsa.certificate), ("/etc/gatepost/tls/tls.key", tls.rsa.key), ("/etc/gatepost/users", tmp_path / "users")):
+            example = example.replace(path, str(real))
+        (tmp_path / "gatepost.yaml").write_text(example)
+        done = command("check", "--config", tmp_path / "gatepost.yaml")
+        assert done.returncode == 0, done.stderr
