@@ -122,11 +122,14 @@ void Conversation::refuse(Verb verb, const smtp::StaticReply& reply) {
     if (reply.code == 503) actions_.report(ProtocolBroken{Breach::kBadSequence});
     if (reply.code == 501) actions_.report(ProtocolBroken{Breach::kSyntax});
     if (reply.code == 500 && verb == Verb::kUnknown) actions_.report(ProtocolBroken{Breach::kUnknownCommand});
-    ++errors_;
-    if (errors_ > static_cast<std::uint32_t>(settings_.max_errors)) {
-        return say_and_close(replies::kTooManyErrors, CloseReason::kErrorLimit);
-    }
-    answer(verb, reply);
+    if (!ends_with_this_error()) answer(verb, reply);
+}
+
+/// Counts a bad command. True: it was one too many, and the session is over.
+bool Conversation::ends_with_this_error() {
+    if (++errors_ <= static_cast<std::uint32_t>(settings_.max_errors)) return false;
+    say_and_close(replies::kTooManyErrors, CloseReason::kErrorLimit);
+    return true;
 }
 
 void Conversation::pass_on(Verb verb, const smtp::Reply& reply) {

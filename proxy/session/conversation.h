@@ -104,6 +104,7 @@ class Conversation {
     void say(const smtp::StaticReply& reply);
     void answer(smtp::Verb verb, const smtp::StaticReply& reply);
     void refuse(smtp::Verb verb, const smtp::StaticReply& reply);
+    [[nodiscard]] bool ends_with_this_error();
     void pass_on(smtp::Verb verb, const smtp::Reply& reply);
     [[nodiscard]] bool offers_auth() const noexcept;
     [[nodiscard]] smtp::ClientLeg::Standing standing() const noexcept;

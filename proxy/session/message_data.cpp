@@ -80,7 +80,8 @@ void Conversation::begin_chunk(const smtp::Command& command) {
     chunk_is_last_ = chunk->last;
     if (const smtp::Refusal refusal = client_leg_.refusal(command, standing())) {
         actions_.report(ProtocolBroken{Breach::kBadSequence});
-        return refuse_data(*refusal, Origin::kGateway);
+        if (!ends_with_this_error()) refuse_data(*refusal, Origin::kGateway);
+        return;
     }
     if (!upstream_) return refuse_data(replies::kUpstreamLost, Origin::kUpstream);
     if (transaction_->accepted == 0) return refuse_data(replies::kNoRecipients, Origin::kGateway);
