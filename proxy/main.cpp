@@ -1,5 +1,6 @@
 // The command line: hands over to one command, and does nothing else.
 #include <iostream>
+#include <malloc.h>
 #include <string>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +20,14 @@ namespace {
 namespace commands = gatepost::commands;
 
 constexpr int kWrongUsage = 2;
+
+/// OpenSSL frees and takes its buffers with every message. Given back to the system each time, each page of
+/// them would be faulted in again; up to 1 MiB for each thread stays instead.
+void keep_freed_memory() {
+    constexpr int kKept = 1024 * 1024;
+    ::mallopt(M_TRIM_THRESHOLD, kKept);
+    ::mallopt(M_MMAP_THRESHOLD, kKept);
+}
 
 /// What the options say.
 struct Arguments {
@@ -116,6 +125,7 @@ void add_about(CLI::App& app, Arguments& arguments) {
 
 int main(int argc, char** argv) {
     forbid_core_dumps();
+    keep_freed_memory();
     Arguments arguments;
     CLI::App app("Gatepost, an SMTP authentication gateway", "gatepost");
     app.require_subcommand(1);

@@ -82,8 +82,8 @@ class EventLoop final : public Executor {
     struct FreeBase {
         void operator()(event_base* base) const noexcept;
     };
-    /// 64 KiB that a transport kept unconsumed in front of 64 KiB newly read.
-    static constexpr std::size_t kReadBufferSize = 128 * 1024;
+    /// 64 KiB that a transport kept unconsumed in front of 112 KiB newly read.
+    static constexpr std::size_t kReadBufferSize = 256 * 1024;
 
     void turn();
     void run_posted();

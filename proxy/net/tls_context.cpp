@@ -32,8 +32,9 @@ constexpr const char* kOldCiphers =
     ":ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:"
     "AES128-GCM-SHA256:AES128-SHA:AES256-SHA:@SECLEVEL=0";
 constexpr const char* kGroups = "X25519:P-256:P-384";
-/// Four records at once, and their framing: one read() per 64 KiB.
-constexpr std::size_t kReadAhead = 70 * 1024;
+/// Seven full records (RFC 8446 section 5.2: 16384 octets, and 22 of framing each) and the header of the
+/// next. A size that cuts a record costs a read and a write of its own for the rest of it.
+constexpr std::size_t kReadAhead = 7 * (16384 + 22) + 3;
 constexpr int kClientChainDepth = 4;
 
 using ContextPointer = std::unique_ptr<SSL_CTX, Freeing<SSL_CTX, SSL_CTX_free>>;

@@ -20,8 +20,9 @@ namespace gatepost::net {
 
 namespace {
 
-/// The fairness budget: read at most this much before others get their turn.
-constexpr std::size_t kReadAtOnce = 64 * 1024;
+/// The fairness budget: read at most this much before others get their turn. Seven TLS records, see
+/// kReadAhead there.
+constexpr std::size_t kReadAtOnce = 7 * 16384;
 /// A write of this size is worth a system call of its own.
 constexpr std::size_t kLargeWrite = 16 * 1024;
 
@@ -131,12 +132,12 @@ bool Transport::advance_handshake() {
             return false;
     }
     tls_state_ = TlsState::kEstablished;
-    handler_->on_tls_established(*this);
-    if (!is_open()) return false;
     // Under TLS 1.3 all that waits now is the session ticket. Nobody waits for it, so it leaves with the
     // first reply.
     is_holding_ticket_ =
         out_.empty() && SSL_is_server(tls_->ssl()) != 0 && SSL_version(tls_->ssl()) == TLS1_3_VERSION;
+    handler_->on_tls_established(*this);
+    if (!is_open()) return false;
     return may_read() && is_tls_holding();
 }
 
@@ -325,6 +326,7 @@ void Transport::write(ByteView octets) {
 
 void Transport::flush() {
     loop_.assert_here();
+    if (is_holding_ticket_ && out_.empty()) return;
     flush_output();
     if (tell_drained_) wake_if_needed();
 }

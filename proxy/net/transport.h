@@ -2,7 +2,7 @@
 // protocol. Lives on the thread of its loop.
 //
 // Reading: when the socket is readable it is read once into the loop's shared buffer (again only while TLS
-// still holds data, up to the fairness budget of 64 KiB a turn; the rest is re-queued) and the handler is
+// still holds data, up to the fairness budget of 112 KiB a turn; the rest is re-queued) and the handler is
 // shown everything that it has not consumed yet. What it leaves is kept here and shown again, in front of
 // what comes next. Reading pauses by itself while more than the soft limit is left unconsumed; an idle
 // transport holds no buffer.
