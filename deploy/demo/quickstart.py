@@ -92,7 +92,7 @@ class Quickstart:
             if found := build_progress(line):
                 width = 24
                 full = width * found[0] // found[1]
-                self.screen.doing("build", f"{'█' * full}{'░' * (width - full)} {found[0]} of {found[1]}; the first time takes some minutes")
+                self.screen.doing("build", f"{'█' * full}{'░' * (width - full)} {found[0]} of {found[1]} (some minutes)")
 
         if not self.screen.terminal:
             self.screen.line(" · build       the first time takes some minutes")

@@ -1,6 +1,7 @@
 """What the quickstart's screen is drawn with: colours only on a terminal, steps that are ticked off, and lanes between three parties."""
 import os
 import re
+import shutil
 import sys
 
 COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -41,7 +42,8 @@ class Screen:
         """A step that takes time: on a terminal one line that is written again, elsewhere nothing until it is done."""
         if self.terminal:
             self._clear()
-            self.stream.write(f" {self.paint('·', 'yellow')} {name:<12}{self.paint(text, 'dim')}")
+            room = shutil.get_terminal_size().columns - 16  # a line that wraps could not be written again
+            self.stream.write(f" {self.paint('·', 'yellow')} {name:<12}{self.paint(clipped(text, room), 'dim')}")
             self.stream.flush()
             self.pending = True
 
