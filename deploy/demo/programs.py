@@ -24,9 +24,13 @@ def tail(path, count=25):
 def run(where, command, log, on_line=lambda line: None, **more):
     """Runs a command to its end, its output in `log`; a Problem with the log's end if it fails."""
     with open(log, "a") as out, subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **more) as process:
-        for line in process.stdout:
-            out.write(line)
-            on_line(line)
+        try:
+            for line in process.stdout:
+                out.write(line)
+                on_line(line)
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode != 0:
         raise Problem(where, f"`{' '.join(map(str, command))}` failed; the last lines of {log}:", *tail(log))
 

@@ -60,6 +60,7 @@ class Quickstart:
         self.programs = (options.programs or ROOT / "build/release").resolve()
         self.servers = []
         self.password = pronounceable_password()
+        self.complete = False
 
     def ports(self):
         """Before anything takes time: are the ports free?"""
@@ -196,6 +197,7 @@ class Quickstart:
         self.start()
         self.send()
         self.counted()
+        self.complete = True
         if not self.options.once:
             self.try_next()
             self.screen.title("Waiting for your messages. Ctrl-C ends everything.")
@@ -234,6 +236,9 @@ def main():
         quickstart.all_of_it()
     except KeyboardInterrupt:
         screen.line()
+        if not quickstart.complete:
+            screen.failed("interrupted", "nothing is left running; deploy/quickstart goes on where the build was")
+            status = 130
     except BrokenPipeError:  # whoever reads the screen has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Problem as problem:

@@ -92,3 +92,17 @@ def test_configurations_in_the_documentation_are_fine(page, tmp_path, tls):
         (tmp_path / "gatepost.yaml").write_text(example)
         done = command("check", "--config", tmp_path / "gatepost.yaml")
         assert done.returncode == 0, done.stderr
+
+
+def test_interrupted_before_it_is_done_is_no_success(words, tmp_path):
+    """The programs are a pretence: `gatepost user set` never ends."""
+    pretence = tmp_path / "programs"
+    pretence.mkdir()
+    for name in ("gatepost", "gatepost-sink"):
+        (pretence / name).write_text("#!/bin/sh\nexec sleep 60\n")
+        (pretence / name).chmod(0o755)
+    words[words.index("--programs") + 1] = pretence
+    program = Program(tmp_path, "quickstart", words)
+    assert wait_until(lambda: "certificate" in program.log)
+    program.process.send_signal(signal.SIGTERM)
+    assert program.process.wait(20) == 130 and "Goodbye" not in program.log
