@@ -204,10 +204,12 @@ class Quickstart:
             Watch(self.screen, self.state, self.servers).run()
 
     def stop(self):
-        for server in reversed(self.servers):
-            status = server.stop()
+        """Ends what was started; False if something did not end well."""
+        statuses = {server: server.stop() for server in reversed(self.servers)}
+        for server, status in statuses.items():
             if status != 0:
                 self.screen.failed(server.name, f"ended with status {status}; see {shown(server.log)}")
+        return not any(statuses.values())
 
 
 def pronounceable_password():
@@ -248,7 +250,9 @@ def main():
         status = 1
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        quickstart.stop()
+        ended_well = quickstart.stop()
+    if status == 0 and not ended_well:
+        status = 1
     if status == 0:
         screen.line()
         screen.line(" Everything is stopped. Goodbye! docs/getting-started.md is the way from here")
