@@ -177,7 +177,7 @@ class Quickstart:
             f"         --auth-user {USER} --auth-password \"$PASSWORD\"",
             "",
             f"   {screen.paint('openssl', 'bold', 'cyan')} s_client -quiet -crlf -connect 127.0.0.1:{ports.tls_port} \\",
-            f"         -CAfile {certificate}        {screen.paint('# then type: EHLO me', 'dim')}",
+            f"         -CAfile {certificate}     {screen.paint('# then type: EHLO me, and QUIT', 'dim')}",
             "",
             f"   echo 'Subject: Hello from curl' | {screen.paint('curl', 'bold', 'cyan')} -s --crlf smtps://127.0.0.1:{ports.tls_port} \\",
             f"         --cacert {certificate} --user {USER}:\"$PASSWORD\" \\",
