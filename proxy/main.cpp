@@ -29,6 +29,14 @@ void keep_freed_memory() {
     ::mallopt(M_MMAP_THRESHOLD, kKept);
 }
 
+/// Each session takes two descriptors; the usual soft limit of 1024 would end at five hundred of them.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// What the options say.
 struct Arguments {
     std::string config = "/etc/gatepost/gatepost.yaml";
@@ -126,6 +134,7 @@ void add_about(CLI::App& app, Arguments& arguments) {
 int main(int argc, char** argv) {
     forbid_core_dumps();
     keep_freed_memory();
+    raise_descriptor_limit();
     Arguments arguments;
     CLI::App app("Gatepost, an SMTP authentication gateway", "gatepost");
     app.require_subcommand(1);

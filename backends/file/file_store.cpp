@@ -13,6 +13,7 @@
 namespace gatepost::backends {
 namespace {
 
+constexpr int kRereads = 3;
 constexpr std::int64_t kMaxFileSize = std::int64_t{4} << 30;
 
 std::int64_t nanoseconds(const timespec& time) {
@@ -88,8 +89,14 @@ std::expected<FileStore::Change, UsersFileError> FileStore::reload_if_changed() 
 }
 
 std::expected<void, UsersFileError> FileStore::load() {
-    last_ = stamp_of(path_);  // before reading: a change while we read is seen at the next look
+    last_ = stamp_of(path_);
     Result<Secret> text = read_secret_file(path_);
+    // Caught while somebody rewrites it in place: what was read may lack users. Once more; the next look sees
+    // the rest.
+    for (int again = 0; again < kRereads && text && stamp_of(path_) != last_; ++again) {
+        last_ = stamp_of(path_);
+        text = read_secret_file(path_);
+    }
     if (!text)
         return std::unexpected(
             UsersFileError{.path = path_, .message = text.error().message, .problems = {}});

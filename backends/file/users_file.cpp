@@ -67,7 +67,8 @@ ByteView take_field(ByteView& line, bool& has_more) {
 bool is_dovecot(ByteView rest) {
     const ByteView uid = rest.substr(0, field_end(rest));
     if (uid.find('=') != ByteView::npos) return false;
-    return uid.find_first_not_of("0123456789") == ByteView::npos || std::ranges::count(rest, ':') >= 4;
+    const bool is_number = !uid.empty() && uid.find_first_not_of("0123456789") == ByteView::npos;
+    return is_number || std::ranges::count(rest, ':') >= 4;
 }
 
 // One field of attributes: "name=value", several of them with blanks between. A word that is no attribute of

@@ -10,15 +10,12 @@ namespace gatepost::net {
 
 namespace {
 
-/// After this many callbacks the kernel is asked for new events, so that a busy turn stays fair.
-constexpr int kCallbacksPerPoll = 256;
-
 event_base* make_base() {
     event_config* config = event_config_new();
     if (config == nullptr) std::abort();
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
-    event_config_set_max_dispatch_interval(config, nullptr, kCallbacksPerPoll, 0);
+
     event_base* base = event_base_new_with_config(config);
     event_config_free(config);
     if (base == nullptr) std::abort();
@@ -66,6 +63,9 @@ void EventLoop::run() {
     runner_.store({}, std::memory_order_relaxed);
 }
 
+/// One poll, its callbacks, and what they deferred. Without a dispatch interval: with one, libevent polls
+/// again inside this call as long as enough descriptors stay ready, and deferred tasks, timers and stop()
+/// would starve.
 void EventLoop::turn() {
     for (event* waiting : soon_) event_active(waiting, EV_TIMEOUT, 0);
     soon_.clear();

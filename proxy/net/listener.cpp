@@ -77,7 +77,7 @@ SocketAddress peer_address(int fd) {
 Acceptor::Acceptor(EventLoop& loop, UniqueFd listening, Handler handler)
     : listening_(std::move(listening)),
       handler_(std::move(handler)),
-      watch_(loop, listening_.get(), [this] { accept_one(); }),
+      watch_(loop, listening_.get(), [this] { accept_some(); }),
       rest_(loop, [this] {
           if (!is_paused_) watch_.resume();
       }) {
@@ -96,7 +96,13 @@ void Acceptor::resume() {
     if (!rest_.is_pending()) watch_.resume();
 }
 
-void Acceptor::accept_one() {
+void Acceptor::accept_some() {
+    for (int accepted = 0; accepted < kPerTurn && accept_one(); ++accepted) {
+    }
+}
+
+/// False: nothing is left to accept, or nothing can be accepted now.
+bool Acceptor::accept_one() {
     sockaddr_storage storage;
     socklen_t size = sizeof storage;
     UniqueFd socket(::accept4(listening_.get(), reinterpret_cast<sockaddr*>(&storage), &size,
@@ -104,11 +110,12 @@ void Acceptor::accept_one() {
     if (socket) {
         handler_(std::move(socket),
                  SocketAddress::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), size));
-        return;
+        return true;
     }
-    if (!out_of_resources(errno)) return;  // the client is gone again, or another process took it
+    if (!out_of_resources(errno)) return false;  // no more, or the client is gone again
     watch_.pause();
     rest_.start(kRest);
+    return false;
 }
 
 }  // namespace gatepost::net

@@ -27,6 +27,7 @@ class Acceptor {
   public:
     using Handler = std::move_only_function<void(UniqueFd socket, const SocketAddress& peer)>;
 
+    static constexpr int kPerTurn = 16;
     static constexpr std::chrono::milliseconds kRest{100};
 
     /// Begins at once. Takes over the listening socket. `handler` gets non-blocking, close-on-exec sockets
@@ -43,7 +44,8 @@ class Acceptor {
     [[nodiscard]] int fd() const noexcept { return listening_.get(); }
 
   private:
-    void accept_one();
+    void accept_some();
+    [[nodiscard]] bool accept_one();
 
     UniqueFd listening_;
     Handler handler_;

@@ -44,7 +44,9 @@ struct TlsStream::Bio {
         } while (count < 0 && errno == EINTR);
         if (count > 0) {
             *got = static_cast<std::size_t>(count);
-            stream.is_drained_ = *got < size;
+            // One recv() for each time the socket rings: records without data (key updates) never fill a
+            // budget, and a peer that sends nothing else would otherwise keep this loop to itself.
+            stream.is_drained_ = true;
             return 1;
         }
         if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {

@@ -12,6 +12,7 @@
 #include <event2/event.h>
 #include <openssl/ssl.h>
 
+#include "proxy/base/secret.h"
 #include "proxy/net/farewell.h"
 #include "proxy/net/tls_context.h"
 #include "proxy/net/tls_stream.h"
@@ -108,6 +109,8 @@ void Transport::run_turn(bool is_readable) {
         disarm_reading();  // level-triggered: it would ring each turn
     }
     if (!is_holding_ticket_ || !out_.empty()) flush_output();
+    // What OpenSSL says by itself (alerts, key updates) counts too.
+    if (unsent() > limits_.hard) failure_ = CloseCause::kBufferOverrun;
     if (failure_) return report_closed(*failure_);
     if (ending_ && may_read()) return report_closed(*ending_);
     is_in_turn_ = false;
@@ -210,6 +213,7 @@ void Transport::show(ByteView octets) {
     show_again_ = false;
     const std::size_t consumed = std::min(handler_->on_bytes(*this, octets), octets.size());
     is_showing_ = false;
+    if (std::exchange(wipes_shown_, false)) wipe(const_cast<char*>(octets.data()), consumed);
     if (!is_open()) return;
     unconsumed_.assign(octets.substr(consumed));
     if (unconsumed_.empty()) {

@@ -121,6 +121,9 @@ class Transport final {
     void pause_reading();
     void resume_reading();
 
+    /// Inside on_bytes(): what it consumes is overwritten after it, because it held a secret.
+    void wipe_shown() noexcept { wipes_shown_ = true; }
+
     /// Sends what is collected, then close_notify under TLS, then closes; gives up after `grace`. No callback
     /// follows. What cannot be sent at once is handed to the loop, so the transport may be destroyed right
     /// after.
@@ -207,6 +210,7 @@ class Transport final {
     bool show_again_ = false;
     bool tell_drained_ = false;
     bool is_holding_ticket_ = false;
+    bool wipes_shown_ = false;
     bool has_talked_ = false;       ///< an octet went either way, so the connect has succeeded
     bool more_is_waiting_ = false;  ///< the last read took all that it had room for
 };

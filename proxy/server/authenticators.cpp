@@ -30,7 +30,8 @@ void tell(observe::LogSink& log, const std::string& name, const backends::FileSt
 
 }  // namespace
 
-Authenticators::Authenticators(net::EventLoop& loop) : look_again_(loop, [this] { look_for_changes(); }) {}
+Authenticators::Authenticators(net::EventLoop& loop)
+    : loop_(loop), look_again_(loop, [this] { look_for_changes(); }) {}
 
 Authenticators::~Authenticators() {
     stop_pool();
@@ -67,9 +68,10 @@ std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSin
     return problems;
 }
 
+/// The next look is only timed when this one has ended, so that a slow disk piles nothing up.
 void Authenticators::look_for_changes() {
     reload();
-    look_again_.start(kLookEvery);
+    background_->post([this, loop = &loop_] { loop->post([this] { look_again_.start(kLookEvery); }); });
 }
 
 void Authenticators::reload() {

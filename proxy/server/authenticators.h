@@ -43,6 +43,7 @@ class Authenticators {
   private:
     void look_for_changes();
 
+    net::EventLoop& loop_;
     std::vector<std::pair<std::string, std::shared_ptr<backends::FileStore>>> files_;
     std::vector<auth::NamedStore> stores_;
     std::unique_ptr<auth::SaslLibrary> library_;

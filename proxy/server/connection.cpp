@@ -11,6 +11,9 @@ namespace {
 /// For a last word to a peer that does not take it.
 constexpr std::chrono::seconds kGrace{5};
 
+/// Commands wait here while an answer is awaited; an AUTH line is the longest (12288 octets).
+constexpr net::TransportLimits kClientLimits{.soft_unconsumed = std::size_t{16} * 1024};
+
 WallTime wall_now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
@@ -26,7 +29,7 @@ Connection::Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Pl
       listener_(listener),
       slot_(std::move(slot)),
       address_(peer),
-      client_(worker.loop(), std::move(socket), *this),
+      client_(worker.loop(), std::move(socket), *this, kClientLimits),
       deadline_(worker.loop(), [this] { on_deadline(); }) {
     context_.id = worker.session_id(id);
     context_.listener = listener.index;
@@ -85,9 +88,17 @@ std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
         return consumed;
     }
     if (awaits_proxy_header_) return take_proxy_header(bytes);
+    const std::size_t consumed = show_to_conversation(bytes);
+    after_event();
+    return consumed;
+}
+
+std::size_t Connection::show_to_conversation(ByteView bytes) {
+    const bool was_in_auth = conversation_->is_in_auth();
     const std::size_t consumed = conversation_->on(session::BytesFromClient{bytes, wall_now()});
     context_.received += consumed;
-    after_event();
+    // Passwords were among them.
+    if (was_in_auth || conversation_->is_in_auth()) client_.wipe_shown();
     return consumed;
 }
 
@@ -108,12 +119,14 @@ std::size_t Connection::take_proxy_header(ByteView bytes) {
         context_.client_port = header.source.port();
         address_ = header.source;
     }
+    std::size_t consumed = header.consumed;
     begin_session(net::TlsStart::kWithReceived);
-    // What stands behind the header belongs to the session; without TLS it is shown again.
-    if (listener_.tls != conf::ListenerTls::Implicit && header.consumed < bytes.size())
-        client_.resume_reading();
+    // What stands behind the header belongs to the session; under implicit TLS it is the handshake's.
+    if (!is_ended_ && listener_.tls != conf::ListenerTls::Implicit && consumed < bytes.size()) {
+        consumed += show_to_conversation(bytes.substr(consumed));
+    }
     after_event();
-    return header.consumed;
+    return consumed;
 }
 
 void Connection::proxy_failed(conf::ProxyVersion version, conf::ProxyResult result, std::string_view reason) {
@@ -146,7 +159,7 @@ void Connection::on_closed(net::Transport& transport, net::CloseCause cause) {
     if (&transport == &client_) {
         client_closed(cause);
     } else {
-        upstream_closed(cause);
+        upstream_closed();
     }
     after_event();
 }
@@ -226,6 +239,11 @@ void Connection::abort() {
     if (is_ended_) return;
     retire_upstream();
     end(conf::CloseReason::kDrain);
+}
+
+void Connection::drain_expired() {
+    if (conversation_ && conversation_->state() == session::State::kAwaitingFinal) return;
+    abort();
 }
 
 void Connection::on_deadline() {

@@ -36,6 +36,8 @@ class Connection final : private net::TransportHandler, private session::Actions
     void drain();
     /// Ends at once, whatever is under way.
     void abort();
+    /// The time to drain is over: as abort(), but for a message whose answer is awaited (decisions 7).
+    void drain_expired();
 
   private:
     // net::TransportHandler
@@ -59,12 +61,14 @@ class Connection final : private net::TransportHandler, private session::Actions
     void close(session::CloseReason reason) override;
 
     [[nodiscard]] std::size_t take_proxy_header(ByteView bytes);
+    [[nodiscard]] std::size_t show_to_conversation(ByteView bytes);
     void proxy_failed(conf::ProxyVersion version, conf::ProxyResult result, std::string_view reason);
     void begin_session(net::TlsStart tls_start);
     void begin_implicit_tls(net::TlsStart tls_start);
     void client_closed(net::CloseCause cause);
-    void upstream_closed(net::CloseCause cause);
+    void upstream_closed();
     void dial_next();
+    void wait_for_this_one();
     void retire_upstream();
     void on_deadline();
     void after_event();
@@ -85,6 +89,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     std::unique_ptr<session::Conversation> conversation_;  ///< none while the PROXY header is awaited
     net::Timer deadline_;
     std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
+    std::unique_ptr<net::Timer> patience_;    ///< with one of several addresses
     bool upstream_has_talked_ = false;
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;

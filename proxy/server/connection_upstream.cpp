@@ -40,6 +40,7 @@ void Connection::dial_next() {
         upstream_ = std::make_unique<net::Transport>(worker_.loop(), std::move(*socket),
                                                      static_cast<net::TransportHandler&>(*this));
         upstream_->start();
+        if (!candidates_.empty()) wait_for_this_one();
         return;
     }
     conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kUnreachable});
@@ -61,10 +62,25 @@ void Connection::retire_upstream() {
     worker_.loop().defer([old = std::move(upstream_)] {});
 }
 
-void Connection::upstream_closed(net::CloseCause cause) {
-    const bool never_there = cause == net::CloseCause::kConnectFailed;
+/// One that hangs does not use up the time for all: each address gets its share of what the conversation
+/// allows.
+void Connection::wait_for_this_one() {
+    if (!patience_) {
+        patience_ = std::make_unique<net::Timer>(worker_.loop(), [this] {
+            const bool still_waits =
+                !is_ended_ && conversation_->state() == session::State::kAwaitingUpstream;
+            if (!still_waits || upstream_has_talked_ || candidates_.empty()) return;
+            retire_upstream();
+            dial_next();
+            after_event();
+        });
+    }
+    patience_->start(listener_.session.connect_timeout / static_cast<int>(candidates_.size() + 1));
+}
+
+void Connection::upstream_closed() {
     retire_upstream();
-    if (never_there && !upstream_has_talked_) return dial_next();
+    if (!upstream_has_talked_) return dial_next();
     conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kLost});
 }
 

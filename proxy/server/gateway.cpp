@@ -23,6 +23,8 @@ using conf::LogEvent;
 using conf::LogField;
 
 constexpr std::chrono::milliseconds kDrainPoll{50};
+/// For sessions to write their last line when they are ended at once.
+constexpr std::chrono::seconds kLastWords{1};
 
 std::string_view mode_of(conf::ListenerTls tls) {
     switch (tls) {
@@ -198,14 +200,27 @@ class Gateway {
     void on_end_signal(std::string_view name) {
         log_.log(LogEvent::signal,
                  {{LogField::signal, name}, {LogField::what, draining_ ? "ending now" : "draining"}});
-        if (std::exchange(draining_, true)) return loop_.stop();
+        if (std::exchange(draining_, true)) return end_now();
         registry_.set_draining(true);
         note_ready();
         drain_step_.start(plan_->config->drain.delay);
     }
 
-    /// After the delay: no new sessions, 421 for idle ones; then until all have ended, at most for the
-    /// timeout.
+    /// Every session ends, and says so in the log, whatever is under way.
+    void end_now() {
+        acceptors_.clear();
+        for (const auto& worker : workers_) {
+            worker->stop_accepting();
+            worker->abort_all();
+        }
+        drain_until_ = last_wait_until_ = Clock::now() + kLastWords;
+        closing_ = expired_ = true;
+        drain_step_.start(Duration::zero());
+    }
+
+    /// After the delay: no new sessions, 421 for idle ones; then until all have ended. When the timeout is
+    /// over, only messages that are complete at the upstream are waited for: their answer decides whether
+    /// they exist (decisions 7).
     void on_drain_step() {
         if (!std::exchange(closing_, true)) {
             acceptors_.clear();
@@ -214,8 +229,11 @@ class Gateway {
                 worker->drain();
             }
             drain_until_ = Clock::now() + plan_->config->drain.timeout;
-        } else if (connections() == 0 || Clock::now() >= drain_until_) {
+            last_wait_until_ = drain_until_ + plan_->config->upstreams.front().reply_timeout;
+        } else if (connections() == 0 || Clock::now() >= last_wait_until_) {
             return loop_.stop();
+        } else if (Clock::now() >= drain_until_ && !std::exchange(expired_, true)) {
+            for (const auto& worker : workers_) worker->drain_expired();
         }
         drain_step_.start(kDrainPoll);
     }
@@ -244,9 +262,11 @@ class Gateway {
     net::Timer drain_step_{loop_, [this] { on_drain_step(); }};
     std::minstd_rand random_{std::random_device()()};
     TimePoint drain_until_;
+    TimePoint last_wait_until_;
     Exit failure_ = Exit::kCouldNotStart;
     bool draining_ = false;
     bool closing_ = false;
+    bool expired_ = false;
 };
 
 }  // namespace

@@ -136,6 +136,12 @@ void Worker::drain() {
     });
 }
 
+void Worker::drain_expired() {
+    loop_.post([this] {
+        for (const auto& [id, connection] : connections_) connection->drain_expired();
+    });
+}
+
 void Worker::abort_all() {
     loop_.post([this] {
         for (const auto& [id, connection] : connections_) connection->abort();

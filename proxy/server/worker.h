@@ -52,6 +52,7 @@ class Worker final : private auth::VerdictReceiver {
     void set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot);
     void stop_accepting();
     void drain();
+    void drain_expired();
     void abort_all();
     /// Sessions, and handshakes at four times their number: what a new connection would wait behind.
     [[nodiscard]] std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }

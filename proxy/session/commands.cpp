@@ -22,12 +22,23 @@ void Conversation::obey(const smtp::Command& command, ByteView behind) {
     // Octets of a chunk follow their command, whether it is allowed or not (RFC 3030 section 4.1).
     if (command.verb == Verb::kBdat) return begin_chunk(command);
     const smtp::Refusal refusal = client_leg_.refusal(command, standing());
-    if (refusal == nullptr) return perform(command, behind);
-    if (command.verb == Verb::kAuth) {
-        report_auth(refusal == &replies::kTlsRequired ? AuthEnd::kTlsRequired : AuthEnd::kNotOffered,
-                    auth::Reason::kNone);
+    if (refusal == nullptr) {
+        perform(command, behind);
+    } else {
+        if (command.verb == Verb::kAuth) {
+            report_auth(refusal == &replies::kTlsRequired ? AuthEnd::kTlsRequired : AuthEnd::kNotOffered,
+                        auth::Reason::kNone);
+        }
+        refuse(command.verb, *refusal);
     }
-    refuse(command.verb, *refusal);
+    const bool data_was_refused = command.verb == Verb::kData && state_ == State::kAwaitingCommand;
+    if (data_was_refused && !behind.empty()) end_out_of_step();
+}
+
+/// What stands behind a refused DATA was meant as message data. Obeyed as commands it would be smuggling.
+void Conversation::end_out_of_step() {
+    actions_.report(ProtocolBroken{Breach::kPipelining});
+    say_and_close(replies::kOutOfStep, CloseReason::kProtocolError);
 }
 
 void Conversation::perform(const smtp::Command& command, ByteView behind) {

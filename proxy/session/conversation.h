@@ -70,6 +70,8 @@ class Conversation {
     void on(DrainRequested event);
 
     [[nodiscard]] State state() const noexcept { return state_; }
+    /// An AUTH exchange is under way: what the client sent holds secrets.
+    [[nodiscard]] bool is_in_auth() const noexcept { return exchange_ != nullptr; }
     /// No transaction would be cut by closing now.
     [[nodiscard]] bool is_between_transactions() const noexcept;
 
@@ -98,6 +100,7 @@ class Conversation {
     [[nodiscard]] bool must_wait(const smtp::Command& command) const;
     void obey(const smtp::Command& command, ByteView behind);
     void perform(const smtp::Command& command, ByteView behind);
+    void end_out_of_step();
     void greet(const smtp::Command& command);
     void say_capabilities();
     void start_tls(ByteView behind);

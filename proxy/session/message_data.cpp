@@ -14,6 +14,9 @@ using Verdict = smtp::BodyScanner::Verdict;
 
 namespace {
 
+/// A chunk that may not be sent at all is dropped up to this size; a larger one ends the session.
+constexpr std::uint64_t kMaxDropped = 1024 * 1024;
+
 constexpr std::size_t kEndMarkSize = 3;  ///< ".CRLF"; the CRLF in front belongs to the message
 
 smtp::Reply to_reply(const smtp::StaticReply& reply) {
@@ -63,10 +66,7 @@ void Conversation::take_go_ahead() {
     enter(State::kAwaitingCommand);
     end_message(Origin::kUpstream, reply.code, reply.text);
     reset_upstream();
-    if (!out_of_step) return;
-    // What stands behind DATA was meant as message data. Obeyed as commands it would be smuggling.
-    actions_.report(ProtocolBroken{Breach::kPipelining});
-    say_and_close(replies::kOutOfStep, CloseReason::kProtocolError);
+    if (out_of_step) end_out_of_step();
 }
 
 void Conversation::begin_chunk(const smtp::Command& command) {
@@ -80,6 +80,7 @@ void Conversation::begin_chunk(const smtp::Command& command) {
     chunk_is_last_ = chunk->last;
     if (const smtp::Refusal refusal = client_leg_.refusal(command, standing())) {
         actions_.report(ProtocolBroken{Breach::kBadSequence});
+        if (chunk_left_ > kMaxDropped) return say_and_close(*refusal, CloseReason::kProtocolError);
         if (!ends_with_this_error()) refuse_data(*refusal, Origin::kGateway);
         return;
     }
@@ -88,6 +89,10 @@ void Conversation::begin_chunk(const smtp::Command& command) {
     const std::uint64_t limit = settings_.max_message_size;
     if (limit > 0 && chunk_left_ > limit - std::min(limit, transaction_->received)) {
         return refuse_data(replies::kTooLarge, Origin::kGateway);
+    }
+    if (chunk_is_last_ && chunk_left_ == 0 && transaction_->chunk_scanner.is_inside_line_end()) {
+        actions_.report(ProtocolBroken{Breach::kSmuggling});
+        return refuse_data(replies::kBareNewlineInData, Origin::kClient);
     }
     client_leg_.enter(smtp::Phase::kChunks);
     send_chunk();
@@ -272,8 +277,11 @@ void Conversation::take_final_answer() {
     const smtp::Reply& reply = upstream_->reply();
     enter(State::kAwaitingCommand);
     pass_on(chunk_is_last_ ? Verb::kBdat : Verb::kData, reply);
+    // After a refused last chunk the upstream's state is indeterminate (RFC 3030 section 4.1).
+    const bool indeterminate = chunk_is_last_ && !transaction_->chunks_as_data && !reply.is_positive();
     chunk_is_last_ = false;
     end_message(Origin::kUpstream, reply.code, reply.text);
+    if (indeterminate) reset_upstream();
     if (client_gone_) close(CloseReason::kClientGone);
 }
 

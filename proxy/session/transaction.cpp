@@ -179,7 +179,7 @@ void Conversation::upstream_failed(const smtp::StaticReply& reply, std::string_v
     const bool goes_on = transaction_ && transaction_->mail_accepted && !was_waiting;
     if (!goes_on) end_message(Origin::kUpstream, reply.code, reply.text);
     if (client_gone_) return close(CloseReason::kClientGone);
-    if (out_of_step) say_and_close(replies::kOutOfStep, CloseReason::kProtocolError);
+    if (out_of_step) end_out_of_step();
 }
 
 void Conversation::answer_owed(const smtp::StaticReply& reply) {

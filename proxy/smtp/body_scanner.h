@@ -44,6 +44,9 @@ class ChunkScanner {
     /// another follows.
     [[nodiscard]] BodyScanner::Result scan(ByteView bytes, bool chunk_ends);
 
+    /// The chunks so far end with a CR: the next octet has to be its LF.
+    [[nodiscard]] bool is_inside_line_end() const noexcept { return after_cr_; }
+
   private:
     bool after_cr_ = false;  ///< the chunk before ended with a CR
 };

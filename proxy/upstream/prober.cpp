@@ -92,6 +92,7 @@ class Prober::ServerProbe final : public net::TransportHandler,
             case Event::kReply: return;
             case Event::kReady:
                 known_.capabilities = leg_->capabilities();
+                known_.is_known = true;
                 transport_->write("QUIT\r\n");
                 return end(true, "");
             case Event::kRefused:

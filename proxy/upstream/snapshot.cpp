@@ -8,12 +8,16 @@
 namespace gatepost::upstream {
 
 smtp::Capabilities Snapshot::offer() const {
-    std::optional<smtp::Capabilities> all;
-    for (const Server& server : servers) {
-        if (!server.is_healthy) continue;
-        all = all ? all->intersect(server.capabilities) : server.capabilities;
-    }
-    return all.value_or(smtp::Capabilities());
+    const auto intersection = [&](bool Server::* counts) {
+        std::optional<smtp::Capabilities> all;
+        for (const Server& server : servers) {
+            if (!(server.*counts)) continue;
+            all = all ? all->intersect(server.capabilities) : server.capabilities;
+        }
+        return all;
+    };
+    if (const auto all = intersection(&Server::is_healthy)) return *all;
+    return intersection(&Server::is_known).value_or(smtp::Capabilities());
 }
 
 bool Snapshot::has_healthy() const {

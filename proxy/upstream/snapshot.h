@@ -15,14 +15,16 @@ struct Server {
     std::string name;                           ///< as configured: "mta.internal:25"
     std::vector<net::SocketAddress> addresses;  ///< as last resolved; may be empty
     bool is_healthy = false;
+    bool is_known = false;            ///< was probed well at least once
     smtp::Capabilities capabilities;  ///< of its last good probe
 };
 
 struct Snapshot {
     std::vector<Server> servers;
 
-    /// What a message can use wherever it goes: the intersection over the healthy servers. Before the first
-    /// good probe the safe minimum, which is nothing.
+    /// What a message can use wherever it goes: the intersection over the healthy servers. While none is
+    /// healthy, over what they could before, so that an outage makes no client bounce what is only to wait.
+    /// Before the first good probe the safe minimum, which is nothing.
     [[nodiscard]] smtp::Capabilities offer() const;
 
     [[nodiscard]] bool has_healthy() const;
