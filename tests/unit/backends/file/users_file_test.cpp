@@ -67,6 +67,12 @@ TEST(UsersFile, UndoesEscapes) {
     }
 }
 
+TEST(UsersFile, EmptyFieldInFrontOfAttributes_IsNoReasonToIgnoreThem) {
+    const auto parsed = UsersFile::parse(Secret("eve:{PLAIN}pencil::disabled=yes\n"));
+    ASSERT_TRUE(parsed.file);
+    EXPECT_TRUE(parsed.file->find("eve")->disabled);
+}
+
 TEST(UsersFile, ReadsDovecotsSevenFields) {
     const auto file = good(
         "ann:{PLAIN}a:1000:1000:Ann A=B:/home/ann:/bin/sh:userdb_mail=maildir:/var\\x nopassword=y\n"

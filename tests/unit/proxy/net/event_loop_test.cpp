@@ -1,6 +1,8 @@
 #include "proxy/net/event_loop.h"
 
 #include <csignal>
+#include <memory>
+#include <sys/eventfd.h>
 #include <thread>
 #include <vector>
 
@@ -31,6 +33,29 @@ TEST(EventLoop, Post_RunsInOrderOnTheLoopsThreadAndNotInside) {
     loop.run();
     EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
     EXPECT_EQ(ran_on, std::this_thread::get_id());
+}
+
+TEST(EventLoop, ManyReadyDescriptors_StarveNeitherDeferredTasksNorTimersNorStop) {
+    EventLoop loop;
+    // More than libevent once handled between two polls, and always readable.
+    constexpr int kDescriptors = 600;
+    UniqueFd always_ready(::eventfd(1, EFD_CLOEXEC));
+    std::vector<UniqueFd> copies;
+    std::vector<std::unique_ptr<FdWatch>> watches;
+    std::size_t rings = 0;
+    std::size_t rings_when_deferred_ran = 0;
+    for (int i = 0; i < kDescriptors; ++i) {
+        copies.emplace_back(::dup(always_ready.get()));
+        watches.push_back(std::make_unique<FdWatch>(loop, copies.back().get(), [&] { ++rings; }));
+    }
+    Timer timer(loop, [&] { loop.stop(); });
+    timer.start(20ms);
+    loop.post([&] { loop.defer([&] { rings_when_deferred_ran = rings; }); });
+    const TimePoint begun = Clock::now();
+    loop.run();
+    EXPECT_LT(Clock::now() - begun, 5s);
+    EXPECT_LE(rings_when_deferred_ran, 2U * kDescriptors);
+    EXPECT_GT(rings, 0U);
 }
 
 TEST(EventLoop, Post_FromManyThreads_LosesNothingAndKeepsEachOrder) {

@@ -30,6 +30,15 @@ TEST(Snapshot, OffersNothingBeforeTheFirstGoodProbe) {
     EXPECT_FALSE(snapshot.has_healthy());
 }
 
+TEST(Snapshot, OutageTakesNothingBackThatWasOffered) {
+    smtp::Capabilities able;
+    able.smtputf8 = able.eight_bit_mime = true;
+    Server gone = server(false, {"127.0.0.1:1"}, able);
+    gone.is_known = true;
+    const Snapshot snapshot{{gone, server(false, {"127.0.0.1:2"})}};
+    EXPECT_EQ(snapshot.offer(), able) << "a client would bounce what is only to wait";
+}
+
 TEST(Snapshot, OffersWhatAllHealthyServersCan) {
     smtp::Capabilities rich;
     rich.esmtp = rich.eight_bit_mime = rich.dsn = rich.size = true;
