@@ -19,7 +19,7 @@ std::string table_path_of(std::string_view path) {
     if (result.starts_with(kBackends)) {
         const auto dot = result.find('.', kBackends.size());
         const auto length = dot == std::string::npos ? std::string::npos : dot - kBackends.size();
-        result.replace(kBackends.size(), length, "*");
+        result.replace(kBackends.size(), length, 1, '*');
     }
     return result;
 }

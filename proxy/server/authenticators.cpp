@@ -75,8 +75,9 @@ void Authenticators::look_for_changes() {
 }
 
 void Authenticators::reload() {
-    for (const auto& [name, store] : files_) {
-        background_->post([name = name, store = store, log = log_] {
+    for (const auto& file : files_) {
+        background_->post([file, log = log_] {
+            const auto& [name, store] = file;
             tell(*log, name, *store, store->reload_if_changed());
         });
     }

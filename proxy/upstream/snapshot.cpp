@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
-#include <utility>
+#include <tuple>
 
 namespace gatepost::upstream {
 
@@ -27,9 +27,9 @@ bool Snapshot::has_healthy() const {
 std::vector<Candidate> candidates(const Snapshot& snapshot, const std::vector<std::size_t>& in_use) {
     std::vector<std::size_t> order(snapshot.servers.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, {}, [&](std::size_t server) {
+    std::ranges::sort(order, {}, [&](std::size_t server) {
         const std::size_t busy = server < in_use.size() ? in_use[server] : 0;
-        return std::pair(!snapshot.servers[server].is_healthy, busy);
+        return std::tuple(!snapshot.servers[server].is_healthy, busy, server);
     });
     std::vector<Candidate> all;
     for (const std::size_t server : order) {
