@@ -143,7 +143,7 @@ inline constexpr Key kKeys[] = {
     Key{"listeners[].tls_options.client_ca", Type::File, "", "instead of tls.client_ca"}.not_yet(),
 
     {"tls", Type::Section, "", "certificates and versions of the listeners"},
-    {"tls.certificates", Type::List, "[]", "chosen by SNI; the first is the default; re-read on reload and when the files change; at least one if a listener has TLS"},
+    {"tls.certificates", Type::List, "[]", "chosen by SNI; the first is the default; read at start; at least one if a listener has TLS"},
     Key{"tls.certificates[].certificate", Type::File, "", "PEM: the certificate and its chain"}.required(),
     Key{"tls.certificates[].key", Type::File, "", "PEM: its private key"}.required(),
     Key{"tls.min_version", Type::Word, "1.2", "the oldest TLS that is spoken"}.words("1.2|1.3"),
