@@ -123,6 +123,21 @@ def test_a_second_signal_ends_it_at_once(make_gatepost, make_sink):
         assert time.monotonic() - start < 3
 
 
+def test_an_expired_drain_waits_for_the_answer_to_a_complete_message(make_gatepost, make_sink):
+    gate = make_gatepost(make_sink("--slow", "EOD=3000").port, {"drain": {"delay": "0s", "timeout": "500ms"}})
+    with Client(gate.plain_port) as waiting, Client(gate.plain_port) as unfinished:
+        for client in (waiting, unfinished):
+            client.ehlo()
+            client.commands("MAIL FROM:<a@example.com>", "RCPT TO:<b@example.net>", "DATA")
+        waiting.send("x\r\n.\r\n")
+        unfinished.send("x\r\n")
+        time.sleep(0.2)
+        gate.process.send_signal(signal.SIGTERM)
+        assert waiting.reply() == 250
+        assert unfinished.at_end()
+        assert gate.process.wait(10) == 0
+
+
 def test_passwords_come_from_standard_input_and_records_verify(gatepost, tmp_path):
     for scheme in ([], ["--scheme", "PLAIN"], ["--scheme", "ARGON2ID"]):
         done = command("hash", *scheme, input="some secret 12\n")

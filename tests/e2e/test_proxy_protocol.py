@@ -56,6 +56,12 @@ def test_header_octet_by_octet(gate, header):
 
 
 @pytest.mark.parametrize("header", [V1_GOOD, v2()], ids=["v1", "v2"])
+def test_commands_in_the_segment_of_the_header_are_answered(gate, header):
+    with Client(gate.port, first=header + b"NOOP\r\n") as client:
+        assert client.reply() == 250
+
+
+@pytest.mark.parametrize("header", [V1_GOOD, v2()], ids=["v1", "v2"])
 def test_header_before_implicit_tls_does_not_eat_the_client_hello(gate, header):
     with Client(gate.tls_port, implicit_tls=True, first=header) as client:
         client.ehlo()
