@@ -1,7 +1,6 @@
 // THE table of the configuration: every key, what it may be worth, and one sentence about it. The loader,
-// `gatepost check
-// --dump`, gatepost.yaml and docs/configuration.md all come from it; a key that is not here does not exist.
-// Any thread.
+// `gatepost check --dump`, gatepost.yaml and docs/configuration.md all come from it; a key that is not here
+// does not exist. Any thread.
 //
 // Paths: `a.b` is a map in a map, `a[].b` a list of maps, `a.*.b` a map of names. A table is exempt from the
 // size rule.

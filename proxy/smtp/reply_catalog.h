@@ -66,7 +66,6 @@ inline constexpr StaticReply kNestedMail{503, "5.5.1", "Sender already given"};
 inline constexpr StaticReply kMailFirst{503, "5.5.1", "Send MAIL first"};
 inline constexpr StaticReply kRecipientFirst{503, "5.5.1", "Send RCPT first"};
 inline constexpr StaticReply kChunksBegun{503, "5.5.1", "Chunks have begun, only BDAT may follow"};
-inline constexpr StaticReply kChunkOutOfSequence{503, "5.5.1", "Chunk out of sequence, send RSET"};
 inline constexpr StaticReply kUnknownMechanism{504, "5.5.4", "Unrecognized authentication mechanism"};
 
 // Refused
