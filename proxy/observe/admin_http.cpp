@@ -23,10 +23,11 @@ namespace gatepost::observe {
 namespace {
 
 constexpr timeval kConnectionDeadline{10, 0};
-constexpr timeval kAcceptPause{1, 0};
+constexpr timeval kSweepInterval{1, 0};
 constexpr std::size_t kConnectionsAtMost = 64;
 constexpr ev_ssize_t kHeadersAtMost = 8192;
 constexpr ev_ssize_t kBodyAtMost = 1024;
+constexpr std::size_t kUnreadAtMost = 2 * kHeadersAtMost;
 constexpr int kBacklog = 64;
 
 constexpr const char* kPlainText = "text/plain; charset=utf-8";
@@ -106,7 +107,7 @@ class AdminHttp::Server {
         : base_(base),
           sources_(std::move(sources)),
           counts_(counts),
-          accept_again_(event_new(base, -1, EV_PERSIST, on_accept_again, this)) {}
+          sweep_(event_new(base, -1, EV_PERSIST, on_sweep, this)) {}
 
     ~Server() {
         if (http_ != nullptr) evhttp_free(http_);
@@ -131,10 +132,10 @@ class AdminHttp::Server {
             return fail("cannot listen on " + std::string(address) + ": " +
                         std::system_category().message(errno));
         // Out of descriptors: the socket stays readable, so asking on would only burn the CPU until
-        // on_accept_again().
+        // on_sweep().
         evconnlistener_set_error_cb(
             listener_, [](evconnlistener* listener, void*) { evconnlistener_disable(listener); });
-        if (accept_again_ != nullptr) evtimer_add(accept_again_.get(), &kAcceptPause);
+        if (sweep_ != nullptr) evtimer_add(sweep_.get(), &kSweepInterval);
         getsockname(evconnlistener_get_fd(listener_), socket_address, &where.length);
         serve();
         return where.port();
@@ -175,10 +176,14 @@ class AdminHttp::Server {
     }
 
     bufferevent* accepted() {
-        connections_.remove_if([](const Connection& connection) { return connection.is_over(); });
-        bufferevent* stream = bufferevent_socket_new(base_, -1, 0);
+        let_go();
+        // The stream must own its socket. If evhttp closed it, our reference would keep the stream's events
+        // in libevent's table, and whoever got the same descriptor next would never be told that it is
+        // readable.
+        bufferevent* stream = bufferevent_socket_new(base_, -1, BEV_OPT_CLOSE_ON_FREE);
         if (stream == nullptr) return nullptr;  // evhttp tries again by itself
         bufferevent_incref(stream);
+        bufferevent_setwatermark(stream, EV_READ, 0, kUnreadAtMost);
         const bool too_many = connections_.size() >= kConnectionsAtMost;
         Connection& connection = connections_.emplace_back(stream, nullptr, this);
         connection.self = std::prev(connections_.end());
@@ -188,13 +193,19 @@ class AdminHttp::Server {
         return stream;
     }
 
+    /// Closes what evhttp is done with.
+    void let_go() {
+        connections_.remove_if([](const Connection& connection) { return connection.is_over(); });
+    }
+
     static void on_deadline(int, short, void* argument) {
         auto* connection = static_cast<Connection*>(argument);
         bufferevent_trigger_event(connection->stream, BEV_EVENT_TIMEOUT | BEV_EVENT_READING, 0);
         connection->server->connections_.erase(connection->self);
     }
 
-    static void on_accept_again(int, short, void* self) {
+    static void on_sweep(int, short, void* self) {
+        static_cast<Server*>(self)->let_go();
         evconnlistener_enable(static_cast<Server*>(self)->listener_);
     }
 
@@ -245,7 +256,7 @@ class AdminHttp::Server {
     event_base* const base_;
     const AdminSources sources_;
     WorkerMetrics& counts_;
-    Timer accept_again_;
+    Timer sweep_;  ///< lets go of finished connections, and accepts again after a pause
     std::list<Connection> connections_;
     evconnlistener* listener_ = nullptr;  // owned by http_
     evhttp* http_ = nullptr;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <event2/event.h>
@@ -59,6 +60,12 @@ class AdminHttpTest : public testing::Test {
         server_ = std::move(*made);
     }
 
+    ~AdminHttpTest() override {
+        for (const int fd : opened_) close(fd);
+    }
+    AdminHttpTest(const AdminHttpTest&) = delete;
+    AdminHttpTest& operator=(const AdminHttpTest&) = delete;
+
     AdminSources sources() {
         return {[this] { return registry_.scrape(); }, [this] { return unready_because_; }};
     }
@@ -97,6 +104,7 @@ class AdminHttpTest : public testing::Test {
     WorkerMetrics& worker_ = registry_.add_worker();
     std::vector<std::string> unready_because_;
     std::unique_ptr<AdminHttp> server_;
+    std::vector<int> opened_;
 };
 
 TEST_F(AdminHttpTest, MetricsAreTheExpositionFormat) {
@@ -214,6 +222,28 @@ TEST_F(AdminHttpTest, WhenTooManyConnectionsAreOpen_TheNextAreCutOffAndOneIsServ
 
 TEST_F(AdminHttpTest, FinishedRequestsDoNotCountAsOpen) {
     for (int i = 0; i < 200; ++i) ASSERT_THAT(get("/livez"), StartsWith("HTTP/1.1 200 ")) << i;
+}
+
+// A probe of the upstream once waited in vain for the octets on a descriptor that a scrape had had before it.
+TEST_F(AdminHttpTest, WhenARequestIsOver_ItsDescriptorRingsForTheNextOwner) {
+    for (int i = 0; i < 3; ++i) get("/livez");
+    for (int i = 0; i < 8; ++i) {
+        std::array<int, 2> ends{};
+        ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()), 0);
+        for (const auto [reader, writer] : {std::pair(ends[0], ends[1]), std::pair(ends[1], ends[0])}) {
+            bool has_rung = false;
+            event* const watch = event_new(
+                base_.get(), reader, EV_READ,
+                [](int, short, void* rung) { *static_cast<bool*>(rung) = true; }, &has_rung);
+            event_add(watch, nullptr);
+            ASSERT_EQ(write(writer, "x", 1), 1);
+            turn();
+            EXPECT_TRUE(has_rung) << "descriptor " << reader;
+            event_free(watch);
+        }
+        // Left open until the end, so that the next pair gets other descriptors.
+        opened_.insert(opened_.end(), ends.begin(), ends.end());
+    }
 }
 
 TEST_F(AdminHttpTest, WhenItEndsWithConnectionsOpen_TheyEnd) {
