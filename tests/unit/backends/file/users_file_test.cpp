@@ -1,6 +1,6 @@
 #include "backends/file/users_file.h"
 
-#include <chrono>
+#include <ctime>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -129,21 +129,33 @@ TEST(UsersFile, StandInIsOfTheCommonestKindAndOfNobody) {
               "{SCRAM-SHA-256} 4096 iterations");
 }
 
-TEST(UsersFile, ManyUsersLoadInSeconds) {
-    constexpr int kUsers = 30'000;
+std::string many_users(int count) {
     std::string text;
-    for (int i = 0; i < kUsers; ++i)
+    for (int i = 0; i < count; ++i)
         text += "user" + std::to_string(i) + "@example.org:" + std::string(kScram) + "\n";
-    const auto begin = std::chrono::steady_clock::now();
-    const auto file = good(text);
-    const auto took = std::chrono::steady_clock::now() - begin;
+    return text;
+}
+
+TEST(UsersFile, ManyUsersAreFound) {
+    const auto file = good(many_users(20'000));
     ASSERT_TRUE(file);
-    EXPECT_EQ(file->size(), static_cast<std::size_t>(kUsers));
-    for (int i = 0; i < kUsers; i += 997) {
+    EXPECT_EQ(file->size(), 20'000U);
+    for (int i = 0; i < 20'000; i += 997) {
         EXPECT_EQ(record_of(*file, "user" + std::to_string(i) + "@example.org"), kScram);
     }
-    EXPECT_EQ(record_of(*file, "user30000@example.org"), "(unknown)");
-    EXPECT_LT(took, std::chrono::seconds(10)) << "under sanitizers too";
+    EXPECT_EQ(record_of(*file, "user20000@example.org"), "(unknown)");
+}
+
+// CPU time and a proportion: how fast the machine is, and what else it does, is none of this test's business.
+TEST(UsersFile, EightTimesTheUsersCostEightTimesTheTime) {
+    const auto cost = [](int users) {
+        const std::string text = many_users(users);
+        const std::clock_t begin = std::clock();
+        EXPECT_TRUE(good(text));
+        return static_cast<double>(std::clock() - begin);
+    };
+    const double few = cost(2'000);
+    EXPECT_LT(cost(16'000) / few, 24.0) << "64 would be quadratic";
 }
 
 }  // namespace
