@@ -28,12 +28,12 @@ listeners:
   - {{name: submission, address: "127.0.0.1:{port}", tls: starttls}}
   - {{name: submissions, address: "127.0.0.1:{tls_port}", tls: implicit}}
 tls:
-  certificates: [{{certificate: {state}/tls.crt, key: {state}/tls.key}}]
+  certificates: [{{certificate: {certificate}, key: {key}}}]
 auth:
   backends: [local]
   mechanisms: [PLAIN, LOGIN]
 backends:
-  local: {{type: file, path: {state}/users}}
+  local: {{type: file, path: {users}}}
 upstreams:
   - {{name: demo, servers: ["127.0.0.1:{upstream_port}"]}}
 admin: {{address: "127.0.0.1:{admin_port}"}}
@@ -78,7 +78,12 @@ class Quickstart:
             raise Problem("folder", f"{self.state} has files that are not the quickstart's; give an empty folder: --state DIR")
         shutil.rmtree(self.state, ignore_errors=True)
         self.state.mkdir(parents=True, mode=0o700)
-        marker.write_text(CONFIG.format(**vars(self.options) | {"state": self.state}))
+        files = {name: self.quoted(file) for name, file in {"certificate": "tls.crt", "key": "tls.key", "users": "users"}.items()}
+        marker.write_text(CONFIG.format(**vars(self.options) | files))
+
+    def quoted(self, file):
+        """The path of a file of ours as a value of the configuration, whatever the folder is called."""
+        return json.dumps(str(self.state / file), ensure_ascii=False).replace("$", "$$")
 
     def build(self):
         if self.options.programs:
