@@ -68,6 +68,12 @@ std::optional<std::array<std::uint8_t, 16>> mapped_address(const std::string& te
     return std::nullopt;
 }
 
+bool is_mapped(const std::array<std::uint8_t, 16>& address) {
+    return std::all_of(address.begin(), address.begin() + 10,
+                       [](std::uint8_t octet) { return octet == 0; }) &&
+           address[10] == 0xff && address[11] == 0xff;
+}
+
 std::string address_to_text(const std::array<std::uint8_t, 16>& octets, bool is_ipv4) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     const void* const from = is_ipv4 ? octets.data() + 12 : octets.data();
@@ -132,6 +138,11 @@ std::optional<Network> parse_network(std::string_view text) {
         const auto written = parse_count(text.substr(slash + 1));
         if (!written || *written > most) return std::nullopt;
         prefix = *written;
+    }
+    // "::ffff:0:0/96" and what is in it are IPv4, however they are written.
+    if (!is_ipv4 && prefix >= 96 && is_mapped(*address)) {
+        is_ipv4 = true;
+        prefix -= 96;
     }
     Network network{*address, static_cast<unsigned>(prefix) + (is_ipv4 ? 96U : 0U), {}};
     for (unsigned bit = network.prefix; bit < 128; ++bit) {

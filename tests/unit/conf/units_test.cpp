@@ -68,6 +68,8 @@ TEST(Network, HoldsBothFamiliesInOneForm) {
     ASSERT_TRUE(ipv6);
     EXPECT_TRUE(ipv6->contains(parse_network("2001:db8:7fff::1")->address));
     EXPECT_FALSE(ipv6->contains(parse_network("2001:db8:8000::1")->address));
+    EXPECT_EQ(parse_network("::ffff:0:0/96")->text, "0.0.0.0/0");
+    EXPECT_EQ(parse_network("::ffff:192.0.2.0/120")->text, "192.0.2.0/24");
     EXPECT_TRUE(parse_network("0.0.0.0/0")->contains(parse_network("203.0.113.9")->address));
     EXPECT_FALSE(parse_network("0.0.0.0/0")->contains(parse_network("::1")->address));
     EXPECT_TRUE(parse_network("::/0")->contains(parse_network("203.0.113.9")->address));
