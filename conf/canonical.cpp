@@ -213,15 +213,21 @@ Result<std::string> canonical(const Key& key, std::string_view text) {
 bool is_built(const Key& key, std::string_view canonical_text) {
     if (key.unbuilt.empty()) return true;
     if (key.unbuilt != "*") return !is_one_of(key.unbuilt, canonical_text);
-    if (canonical_text.empty() || canonical_text == "off" || canonical_text == "0s") return true;
+    if (canonical_text.empty() || canonical_text == "off" || canonical_text == "0s" ||
+        (key.type == Type::Count && canonical_text == "0"))
+        return true;
     if (is_value_list(key.type) || key.type == Type::List) return false;
     const auto initial = read(key, key.initial);
     return initial && *initial == canonical_text;
 }
 
-std::string masked(const Key& key, const std::string& text) {
-    if (key.type == Type::Secret) return text.empty() ? "" : std::string(kRedacted);
-    if (key.type != Type::Url) return text;
+std::string masked(const Key& key, const std::string& whole) {
+    if (key.type == Type::Secret) return whole.empty() ? "" : std::string(kRedacted);
+    if (key.type != Type::Url) return whole;
+    // A query may hold a password under any name.
+    const auto query = whole.find('?');
+    const std::string text =
+        query == std::string::npos ? whole : whole.substr(0, query + 1) + std::string(kRedacted);
     const auto at = text.rfind('@');
     const auto scheme_end = text.find("://");
     if (at == std::string::npos || scheme_end == std::string::npos || at < scheme_end) return text;
@@ -231,7 +237,8 @@ std::string masked(const Key& key, const std::string& text) {
 }
 
 std::string masked_option(std::string_view name, const std::string& text) {
-    std::string lower(name);
+    // A value may name a password as well as an option's name does: "host=x password=y".
+    std::string lower = std::string(name) + ' ' + text;
     std::ranges::transform(lower, lower.begin(), [](unsigned char octet) { return std::tolower(octet); });
     const auto holds = [&lower](std::string_view part) { return lower.find(part) != std::string::npos; };
     return holds("pass") || holds("pw") || holds("secret") ? std::string(kRedacted) : text;

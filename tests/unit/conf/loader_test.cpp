@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "conf/canonical.h"
+#include "conf/keys.h"
 #include "tests/unit/conf/fixtures.h"
 
 namespace gatepost::conf {
@@ -270,6 +272,10 @@ TEST(Secrets_WhenAnythingIsPrinted, AreNotInIt) {
             EXPECT_THAT(setting.text, Not(HasSubstr("hidden"))) << path;
     }
     EXPECT_THAT(dumped(*described), HasSubstr("rediss://user:(redacted)@redis.internal:6380/2"));
+    const Key url{"x", Type::Url, "", ""};
+    EXPECT_EQ(masked(url, "unix:///run/redis.sock?password=hush"), "unix:///run/redis.sock?(redacted)");
+    EXPECT_EQ(masked_option("sql_hostnames", "host=x password=hush"), "(redacted)");
+    EXPECT_EQ(masked_option("sql_engine", "pgsql"), "pgsql");
     EXPECT_THAT(etc.problems(contents(GATEPOST_CONF_FIXTURES "/not-available-yet.bad.yaml")),
                 Not(HasSubstr("very-secret-indeed")));
 }
