@@ -2,6 +2,7 @@
 #include "conf/loader.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -18,14 +19,15 @@ constexpr std::size_t kLargestFile = 1UL << 20;
 
 }  // namespace
 
-Loaded load(const std::string& path, const Environment& environment, Files files) {
+Loaded load(const std::string& path, const Environment& environment, Files files,
+            const DeepCheck& look_deeper) {
     const auto text = read_file(path, kLargestFile);
     if (!text) return std::unexpected(std::vector{Problem{path, 1, 1, text.error().message}});
-    return load_text(*text, path, environment, files);
+    return load_text(*text, path, environment, files, look_deeper);
 }
 
 Loaded load_text(const std::string& text, const std::string& file, const Environment& environment,
-                 Files files) {
+                 Files files, const DeepCheck& look_deeper) {
     std::vector<Problem> problems;
     bool is_yaml = true;
     const Node root = read_yaml(text, file, problems, is_yaml);
@@ -33,9 +35,12 @@ Loaded load_text(const std::string& text, const std::string& file, const Environ
     Values values = read_values(root, file, environment, files, problems);
     auto config = std::make_shared<Config>(bind(values, file));
     check_contradictions(*config, values.bad, problems);
+    if (look_deeper) std::ranges::move(look_deeper(*config), std::back_inserter(problems));
     if (problems.empty()) return config;
-    std::ranges::stable_sort(problems, {},
-                             [](const Problem& problem) { return std::tuple(problem.line, problem.column); });
+    // The configuration's own first, then those of the files that it names.
+    std::ranges::stable_sort(problems, {}, [&file](const Problem& problem) {
+        return std::tuple(problem.file != file, problem.line, problem.column);
+    });
     return std::unexpected(std::move(problems));
 }
 

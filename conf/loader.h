@@ -1,9 +1,9 @@
-// A file into a Config, or everything that is wrong with it at once. Never looks into certificates, records
-// or the network: that is done by whoever uses them, who can name the place by Config::where(). Any thread;
-// may block on files.
+// A file into a Config, or everything that is wrong with it at once. Knows nothing of certificates and
+// records: whoever uses them looks at them in a DeepCheck. Any thread; may block on files.
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,15 +17,20 @@ namespace gatepost::conf {
 /// Whether the files that the configuration names must be there. Files of secrets are read either way.
 enum class Files { MustExist, MayBeMissing };
 
+/// Looks at what only the parts themselves can tell. Asked even when something else is wrong, so that
+/// everything is told at once: what was wrong then stands at its default or is empty.
+using DeepCheck = std::function<std::vector<Problem>(const Config&)>;
+
 using Loaded = std::expected<std::shared_ptr<const Config>, std::vector<Problem>>;
 
 /// Problems are in the order of the file and never empty. Relative paths are relative to the working
 /// directory.
 [[nodiscard]] Loaded load(const std::string& path, const Environment& environment,
-                          Files files = Files::MustExist);
+                          Files files = Files::MustExist, const DeepCheck& look_deeper = {});
 
 /// The same for text that is already here; `file` is what problems call it.
 [[nodiscard]] Loaded load_text(const std::string& text, const std::string& file,
-                               const Environment& environment, Files files = Files::MustExist);
+                               const Environment& environment, Files files = Files::MustExist,
+                               const DeepCheck& look_deeper = {});
 
 }  // namespace gatepost::conf

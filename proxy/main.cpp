@@ -14,12 +14,14 @@
 #include "proxy/commands/user.h"
 #include "proxy/commands/user_backend.h"
 #include "proxy/commands/version.h"
+#include "proxy/server/deep_check.h"
 
 namespace {
 
 namespace commands = gatepost::commands;
 
 constexpr int kWrongUsage = 2;
+constexpr int kCannotWrite = 1;
 
 /// OpenSSL frees and takes its buffers with every message. Given back to the system each time, each page of
 /// them would be faulted in again; up to 1 MiB for each thread stays instead.
@@ -67,8 +69,8 @@ void add_serving(CLI::App& app, Arguments& arguments) {
     add_config(*check, arguments);
     check->add_flag("--dump", arguments.dump, "print the effective configuration, secrets redacted");
     check->callback([&] {
-        arguments.status =
-            commands::check(arguments.config, arguments.dump, std::cout, std::cerr, commands::deep_check());
+        arguments.status = commands::check(arguments.config, arguments.dump, std::cout, std::cerr,
+                                           gatepost::server::deep_problems);
     });
 }
 
@@ -145,6 +147,11 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : kWrongUsage;
+    }
+    // A full disk must not look like a whole dump.
+    if (!std::cout.flush() && arguments.status == 0) {
+        std::cerr << "gatepost: cannot write to standard output\n";
+        return kCannotWrite;
     }
     return arguments.status;
 }

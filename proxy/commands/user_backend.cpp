@@ -16,6 +16,10 @@ std::expected<std::string, int> users_file_of(const std::string& config, const s
         return std::unexpected(1);
     }
     const conf::Config& settings = **loaded;
+    if (backend.empty() && settings.auth.backends.empty()) {
+        err << config << ": auth.backends names no backend: say which with --backend\n";
+        return std::unexpected(2);
+    }
     const std::string name = backend.empty() ? settings.auth.backends.front() : backend;
     const auto found = settings.backends.find(name);
     if (found == settings.backends.end()) {

@@ -154,6 +154,10 @@ bool set_ciphers(SSL_CTX* context, const std::string& list, bool is_old) {
            SSL_CTX_set_cipher_list(context, ciphers.c_str()) == 1;
 }
 
+std::string cipher_trouble(const std::string& list) {
+    return "TLS ciphers \"" + list + "\": " + openssl_reason();
+}
+
 /// Tickets carry what was decided about a client, so they are good only under the same policy.
 bool set_session_id_context(SSL_CTX* context, const TlsSettings& settings, ByteView client_ca) {
     std::string policy = settings.min_version + '\n' + settings.ciphers + '\n';
@@ -210,9 +214,7 @@ Result<ContextPointer> make_context(const TlsSettings& settings, int min_version
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     }
     if (SSL_CTX_set1_groups_list(context, kGroups) != 1) return fail("TLS groups: " + openssl_reason());
-    if (!set_ciphers(context, settings.ciphers, is_old)) {
-        return fail("TLS ciphers \"" + settings.ciphers + "\": " + openssl_reason());
-    }
+    if (!set_ciphers(context, settings.ciphers, is_old)) return fail(cipher_trouble(settings.ciphers));
     if (!set_session_id_context(context, settings, client_ca)) return fail("TLS: " + openssl_reason());
     if (!settings.client_ca.empty()) {
         if (auto set = set_client_ca(context, settings, client_ca); !set) return std::unexpected(set.error());
@@ -228,6 +230,12 @@ struct Group {
 };
 
 }  // namespace
+
+Result<void> check_ciphers(const std::string& list) {
+    const ContextPointer context(SSL_CTX_new(TLS_server_method()));
+    if (!context || !set_ciphers(context.get(), list, true)) return fail(cipher_trouble(list));
+    return {};
+}
 
 Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsSettings& settings) {
     const auto min_version = parse_version(settings.min_version);

@@ -58,6 +58,9 @@ struct CertificateFacts {
     WallTime not_after;
 };
 
+/// Whether OpenSSL knows the list (its own syntax, TLS 1.3 suites among it).
+[[nodiscard]] Result<void> check_ciphers(const std::string& list);
+
 class TlsContext {
   public:
     /// Reads all files; blocks. The error says which file and what is wrong with it.

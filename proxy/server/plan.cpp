@@ -8,24 +8,13 @@
 
 #include <openssl/crypto.h>
 
-#include "backends/file/file_store.h"
 #include "proxy/server/cpus.h"
+#include "proxy/server/deep_check.h"
 
 namespace gatepost::server {
 namespace {
 
 using Problems = std::vector<conf::Problem>;
-
-/// A problem at the key `path`, or at the nearest enclosing key that was written.
-conf::Problem problem_at(const conf::Config& config, std::string path, std::string message) {
-    while (!path.empty() && !config.is_written(path)) {
-        const std::size_t cut = path.find_last_of(".[");
-        path.resize(cut == std::string::npos ? 0 : cut);
-    }
-    if (path.empty()) return {config.file, 1, 1, std::move(message)};
-    const conf::Setting& setting = config.settings.find(path)->second;
-    return {config.file, setting.line, setting.column, std::move(message)};
-}
 
 std::string fully_qualified_name() {
     std::array<char, 256> name{};
@@ -148,25 +137,6 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
     }
     if (!problems.empty()) return std::unexpected(std::move(problems));
     return plan;
-}
-
-std::vector<conf::Problem> deep_problems(const std::shared_ptr<const conf::Config>& config) {
-    const auto plan = make_plan(config);
-    Problems problems = plan ? Problems() : plan.error();
-    for (const auto& [name, backend] : config->backends) {
-        const auto* const file = std::get_if<conf::FileBackend>(&backend);
-        if (file == nullptr || std::ranges::find(config->auth.backends, name) == config->auth.backends.end())
-            continue;
-        const auto loaded = backends::FileStore(file->path).reload();
-        if (loaded) continue;
-        if (!loaded.error().message.empty()) {
-            problems.push_back(problem_at(*config, "backends." + name + ".path", loaded.error().message));
-        }
-        for (const backends::LineProblem& problem : loaded.error().problems) {
-            problems.push_back({file->path, problem.line, 1, problem.message});
-        }
-    }
-    return problems;
 }
 
 observe::LabelSets label_sets(const Plan& plan) {

@@ -1,5 +1,5 @@
-// The configuration translated into each part's own settings, with the deep checks done: certificates load,
-// keys fit. One immutable value; a connection keeps the one it was born with. Any thread.
+// The configuration translated into each part's own settings; certificates and keys are loaded on the way.
+// One immutable value; a connection keeps the one it was born with. Any thread.
 #pragma once
 
 #include <expected>
@@ -43,9 +43,6 @@ struct Plan {
 
 [[nodiscard]] std::expected<std::shared_ptr<const Plan>, std::vector<conf::Problem>> make_plan(
     std::shared_ptr<const conf::Config> config);
-
-/// Everything that `gatepost check` looks at beyond the file itself: certificates, users files. Empty = fine.
-[[nodiscard]] std::vector<conf::Problem> deep_problems(const std::shared_ptr<const conf::Config>& config);
 
 [[nodiscard]] observe::LabelSets label_sets(const Plan& plan);
 

@@ -9,10 +9,12 @@
 
 #include "conf/environment.h"
 #include "conf/loader.h"
+#include "proxy/server/deep_check.h"
 
 namespace gatepost::server {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -56,27 +58,43 @@ TEST_F(PlanTest, TranslatesWhatASessionNeeds) {
     EXPECT_EQ(listener.session.reply_timeout, std::chrono::seconds(7));
     EXPECT_FALSE(listener.session.offers_tls);
     EXPECT_FALSE(listener.session.require_tls);
-    EXPECT_THAT(listener.session.mechanisms, ::testing::ElementsAre("PLAIN", "LOGIN"));
+    EXPECT_THAT(listener.session.mechanisms, ElementsAre("PLAIN", "LOGIN"));
     EXPECT_TRUE(listener.is_trusted(*net::SocketAddress::parse("192.0.2.7:1")));
     EXPECT_FALSE(listener.is_trusted(*net::SocketAddress::parse("198.51.100.7:1")));
 }
 
-TEST_F(PlanTest, CertificateThatIsNoneIsNamedWithItsPlaceInTheFile) {
+TEST_F(PlanTest, EverythingWrongBeyondTheFileIsToldAtOnceAtItsOwnKey) {
     write("tls.pem", "not a certificate\n");
+    write("users", "alice:{PLAIN}secret\nbob:$apr1$xx$yy\n");
     const std::string pem = (folder_ / "tls.pem").string();
-    const auto plan =
-        make_plan(config("listeners: [{name: submission, address: '127.0.0.1:2525'}]\n"
-                         "tls: {certificates: [{certificate: '" +
-                         pem + "', key: '" + pem + "'}]}"));
-    ASSERT_FALSE(plan);
-    ASSERT_THAT(plan.error(), SizeIs(1));
-    EXPECT_THAT(plan.error().front().text(), HasSubstr("test.yaml:4:"));
-    EXPECT_THAT(plan.error().front().text(), HasSubstr("tls.pem"));
+    const std::string text =
+        "hostname: gw.test\n"
+        "listeners: [{name: submission, address: '127.0.0.1:2525',\n"
+        "             tls_options: {ciphers: NOPE}}]\n"
+        "tls:\n  ticket_keys: '" +
+        pem + "'\n  certificates:\n    - {certificate: '" + pem + "', key: '" + pem +
+        "'}\n    - {certificate: '" + pem + "', key: '" + pem +
+        "'}\n"
+        "bogus: 1\n"
+        "backends: {local: {type: file, path: '" +
+        (folder_ / "users").string() +
+        "'}}\n"
+        "upstreams: [{name: default, servers: ['127.0.0.1:25']}]\n";
+    const conf::Loaded loaded = conf::load_text(text, "test.yaml", conf::process_environment(),
+                                                conf::Files::MustExist, deep_problems);
+    ASSERT_FALSE(loaded);
+    std::vector<std::string> told;
+    for (const conf::Problem& problem : loaded.error()) told.push_back(problem.text());
+    EXPECT_THAT(told, ElementsAre(HasSubstr("test.yaml:3:37: listeners[0].tls_options.ciphers: "),
+                                  HasSubstr("test.yaml:5:16: tls.ticket_keys: "),
+                                  HasSubstr("test.yaml:7:7: tls.certificates[0]: "),
+                                  HasSubstr("test.yaml:8:7: tls.certificates[1]: "),
+                                  HasSubstr("test.yaml:9:1: bogus: "), HasSubstr("users:2:1: ")));
 }
 
 TEST_F(PlanTest, BadUsersFileIsADeepProblemByItsLine) {
     write("users", "alice:{PLAIN}secret\nbob:$apr1$xx$yy\n");
-    const auto problems = deep_problems(config(kPlainListener));
+    const auto problems = deep_problems(*config(kPlainListener));
     ASSERT_THAT(problems, SizeIs(1));
     EXPECT_THAT(problems.front().text(), HasSubstr("users:2:"));
 }
@@ -85,7 +103,7 @@ TEST_F(PlanTest, LabelsNameEveryListenerAndServer) {
     const auto plan = make_plan(config(kPlainListener));
     ASSERT_TRUE(plan);
     const observe::LabelSets labels = label_sets(**plan);
-    EXPECT_THAT(labels.listeners, ::testing::ElementsAre("plain"));
+    EXPECT_THAT(labels.listeners, ElementsAre("plain"));
     ASSERT_THAT(labels.endpoints, SizeIs(1));
     EXPECT_EQ(labels.endpoints.front().name, "127.0.0.1:25");
 }

@@ -1,0 +1,98 @@
+#include "proxy/server/deep_check.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "backends/file/file_store.h"
+#include "proxy/net/tls_context.h"
+
+namespace gatepost::server {
+namespace {
+
+class DeepCheck {
+  public:
+    explicit DeepCheck(const conf::Config& config) : config_(config) {}
+
+    std::vector<conf::Problem> look() {
+        look_at_certificates();
+        look_at_ticket_keys();
+        look_at_ciphers();
+        for (const auto& [name, backend] : config_.backends) {
+            const auto* const file = std::get_if<conf::FileBackend>(&backend);
+            const bool is_used =
+                std::ranges::find(config_.auth.backends, name) != config_.auth.backends.end();
+            if (file != nullptr && is_used && !file->path.empty()) look_at_users(name, file->path);
+        }
+        return std::move(problems_);
+    }
+
+  private:
+    static std::string item(std::string_view path, std::size_t index) {
+        return std::string(path) + "[" + std::to_string(index) + "]";
+    }
+
+    void complain(std::string_view path, std::string_view message) {
+        problems_.push_back(problem_at(config_, path, message));
+    }
+
+    /// Each pair by itself; if all are good, all together, since two can be in each other's way.
+    void look_at_certificates() {
+        net::TlsSettings all;
+        for (std::size_t i = 0; i < config_.tls.certificates.size(); ++i) {
+            const conf::Certificate& pair = config_.tls.certificates[i];
+            if (pair.certificate.empty() || pair.key.empty()) continue;
+            net::TlsSettings one;
+            one.certificates.push_back({pair.certificate, pair.key});
+            all.certificates.push_back(one.certificates.front());
+            if (const auto context = net::TlsContext::make(one); !context)
+                complain(item("tls.certificates", i), context.error().message);
+        }
+        if (!problems_.empty() || all.certificates.empty()) return;
+        if (const auto context = net::TlsContext::make(all); !context)
+            complain("tls.certificates", context.error().message);
+    }
+
+    void look_at_ticket_keys() {
+        const std::string& path = config_.tls.ticket_keys;
+        if (path.empty()) return;
+        if (const auto keys = net::TicketKeys::load(path); !keys)
+            complain("tls.ticket_keys", keys.error().message);
+    }
+
+    void look_at_ciphers() {
+        for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+            const std::string& ciphers = config_.listeners[i].tls_options.ciphers;
+            if (ciphers.empty()) continue;
+            if (const auto usable = net::check_ciphers(ciphers); !usable)
+                complain(item("listeners", i) + ".tls_options.ciphers", usable.error().message);
+        }
+    }
+
+    void look_at_users(const std::string& name, const std::string& path) {
+        const auto loaded = backends::FileStore(path).reload();
+        if (loaded) return;
+        if (!loaded.error().message.empty()) complain("backends." + name + ".path", loaded.error().message);
+        for (const backends::LineProblem& problem : loaded.error().problems)
+            problems_.push_back({path, problem.line, 1, problem.message});
+    }
+
+    const conf::Config& config_;
+    std::vector<conf::Problem> problems_;
+};
+
+}  // namespace
+
+std::vector<conf::Problem> deep_problems(const conf::Config& config) {
+    return DeepCheck(config).look();
+}
+
+conf::Problem problem_at(const conf::Config& config, std::string_view path, std::string_view message) {
+    const conf::Setting* const setting = config.nearest_written(path);
+    return {.file = config.file,
+            .line = setting == nullptr ? 1 : setting->line,
+            .column = setting == nullptr ? 1 : setting->column,
+            .message = std::string(path).append(": ").append(message)};
+}
+
+}  // namespace gatepost::server
