@@ -230,7 +230,7 @@ TEST_F(AdminHttpTest, WhenARequestIsOver_ItsDescriptorRingsForTheNextOwner) {
     for (int i = 0; i < 8; ++i) {
         std::array<int, 2> ends{};
         ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()), 0);
-        for (const auto [reader, writer] : {std::pair(ends[0], ends[1]), std::pair(ends[1], ends[0])}) {
+        for (const auto& [reader, writer] : {std::pair(ends[0], ends[1]), std::pair(ends[1], ends[0])}) {
             bool has_rung = false;
             event* const watch = event_new(
                 base_.get(), reader, EV_READ,
