@@ -1,5 +1,6 @@
 #include "proxy/server/connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/server/labels.h"
@@ -11,8 +12,11 @@ namespace {
 /// For a last word to a peer that does not take it.
 constexpr std::chrono::seconds kGrace{5};
 
-/// Commands wait here while an answer is awaited; an AUTH line is the longest (12288 octets).
-constexpr net::TransportLimits kClientLimits{.soft_unconsumed = std::size_t{16} * 1024};
+/// Commands wait here while an answer is awaited. The longest line must fit, or it would never be whole: of
+/// AUTH it is 12288 octets.
+net::TransportLimits client_limits(const session::Settings& settings) {
+    return {.soft_unconsumed = std::max(std::size_t{16} * 1024, settings.max_line_length + 1024)};
+}
 
 WallTime wall_now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -29,7 +33,7 @@ Connection::Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Pl
       listener_(listener),
       slot_(std::move(slot)),
       address_(peer),
-      client_(worker.loop(), std::move(socket), *this, kClientLimits),
+      client_(worker.loop(), std::move(socket), *this, client_limits(listener.session)),
       deadline_(worker.loop(), [this] { on_deadline(); }) {
     context_.id = worker.session_id(id);
     context_.listener = listener.index;

@@ -35,6 +35,16 @@ def test_over_long_commands(gatepost, size):
         assert client.command("NOOP " + "x" * 2000) == 250
 
 
+def test_the_longest_line_that_may_be_in_two_pieces(make_gatepost, sink):
+    gate = make_gatepost(sink.port, changes={"session": {"max_line_length": 65536}})
+    with Client(gate.plain_port) as client:
+        client.ehlo()
+        client.send(b"NOOP " + b"x" * 65000)
+        time.sleep(0.2)
+        client.send(b"\r\n")
+        assert client.reply() == 250
+
+
 def test_a_line_that_never_ends(gatepost):
     before = gatepost.memory()
     with Client(gatepost.plain_port) as client:
