@@ -67,12 +67,16 @@ void UpstreamWatch::health_changed(std::size_t server, bool healthy, std::string
 }
 
 void UpstreamWatch::snapshot_changed(std::shared_ptr<const upstream::Snapshot> snapshot) {
-    for (const upstream::Server& server : snapshot->servers) {
-        if (!server.is_healthy) continue;
+    for (std::size_t i = 0; i < snapshot->servers.size(); ++i) {
+        const upstream::Server& server = snapshot->servers[i];
+        const bool is_news =
+            !told_ || !told_->servers[i].is_healthy || told_->servers[i].capabilities != server.capabilities;
+        if (!server.is_healthy || !is_news) continue;
         log_.log(LogEvent::upstream_up, {{LogField::upstream, name_},
                                          {LogField::endpoint, server.name},
                                          {LogField::capabilities, keywords(server.capabilities)}});
     }
+    told_ = snapshot;
     publish_(std::move(snapshot));
 }
 

@@ -35,6 +35,7 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     observe::MetricsRegistry& registry_;
     observe::WorkerMetrics& metrics_;
     Publish publish_;
+    std::shared_ptr<const upstream::Snapshot> told_;  ///< the last one published
     upstream::Prober prober_;
 };
 
