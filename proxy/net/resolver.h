@@ -60,10 +60,13 @@ class Resolver {
 
     /// `background` and every `home` must outlive their use here.
     explicit Resolver(BackgroundThread& background) : background_(background) {}
+    virtual ~Resolver() = default;
+    Resolver(const Resolver&) = delete;
+    Resolver& operator=(const Resolver&) = delete;
 
     /// `answer` runs exactly once on `home`, never inside this call, unless one of the two threads ends
     /// first. Numeric addresses and unix:/path do not touch the background thread.
-    void resolve(std::string host_and_port, Executor& home, Answer answer);
+    virtual void resolve(std::string host_and_port, Executor& home, Answer answer);
 
   private:
     BackgroundThread& background_;

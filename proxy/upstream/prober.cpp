@@ -29,7 +29,8 @@ class Prober::ServerProbe final : public net::TransportHandler,
           resolver_(resolver),
           health_(prober.settings_.rise, prober.settings_.fall),
           next_(loop, [this] { begin(); }),
-          deadline_(loop, [this] { end(false, "no answer in time"); }) {
+          deadline_(loop, [this] { end(false, "no answer in time"); }),
+          patience_(loop, [this] { give_up_on_address(); }) {
         known_.name = prober.settings_.servers[server];
     }
 
@@ -65,14 +66,17 @@ class Prober::ServerProbe final : public net::TransportHandler,
   private:
     void resolved(Result<net::Addresses> addresses) {
         if (!is_probing_) return;
-        if (!addresses) return end(false, addresses.error().message);
-        known_.addresses = std::move(*addresses);
+        // Names that cannot be resolved now have the addresses that they had: an outage of the DNS is none of
+        // the servers'.
+        if (addresses) known_.addresses = std::move(*addresses);
+        if (known_.addresses.empty()) return end(false, addresses.error().message);
         address_ = 0;
         if (!dial_next()) end(false, "connection failed");
     }
 
     /// False: there is no further address.
     bool dial_next() {
+        patience_.stop();
         retire();
         while (address_ < known_.addresses.size()) {
             std::expected<net::UniqueFd, int> socket = net::dial(known_.addresses[address_++]);
@@ -80,9 +84,17 @@ class Prober::ServerProbe final : public net::TransportHandler,
             leg_ = std::make_unique<smtp::UpstreamLeg>(prober_.settings_.our_name);
             transport_ = std::make_unique<net::Transport>(loop_, std::move(*socket), *this);
             transport_->start();
+            // One that hangs does not use up the time for all.
+            if (address_ < known_.addresses.size())
+                patience_.start(prober_.settings_.timeout / static_cast<int>(known_.addresses.size()));
             return true;
         }
         return false;
+    }
+
+    void give_up_on_address() {
+        const bool is_silent = is_probing_ && leg_ && leg_->state() == smtp::UpstreamLeg::State::kGreeting;
+        if (is_silent && !dial_next()) end(false, "connection failed");
     }
 
     void take(smtp::UpstreamLeg::Event event) {
@@ -104,6 +116,7 @@ class Prober::ServerProbe final : public net::TransportHandler,
     void end(bool good, std::string_view what) {
         if (!std::exchange(is_probing_, false)) return;
         deadline_.stop();
+        patience_.stop();
         if (good && transport_) transport_->finish(kGrace);
         retire();
         const bool changed = health_.note(good);
@@ -129,6 +142,7 @@ class Prober::ServerProbe final : public net::TransportHandler,
     Health health_;
     net::Timer next_;
     net::Timer deadline_;
+    net::Timer patience_;  ///< with an address that says nothing, while there are others
     std::unique_ptr<smtp::UpstreamLeg> leg_;
     std::unique_ptr<net::Transport> transport_;
     std::size_t address_ = 0;

@@ -53,12 +53,24 @@ class FakeMta : public net::TransportHandler {
     std::vector<std::unique_ptr<net::Transport>> clients_;
 };
 
+/// Gives one answer after the other; the last one for ever.
+class FakeResolver final : public net::Resolver {
+  public:
+    using Resolver::Resolver;
+    void resolve(std::string /*host_and_port*/, Executor& home, Answer answer) override {
+        const Result<net::Addresses> found = answers.front();
+        if (answers.size() > 1) answers.erase(answers.begin());
+        home.post([answer = std::move(answer), found]() mutable { answer(found); });
+    }
+    std::vector<Result<net::Addresses>> answers;
+};
+
 class ProberTest : public ::testing::Test, public ProbeObserver {
   protected:
     /// Probes until `count` probes have ended.
     void probe(const std::string& server, std::size_t count) {
         until_ = count;
-        Prober prober(loop_, resolver_,
+        Prober prober(loop_, *resolver_,
                       {.servers = {server},
                        .our_name = "gw.test",
                        .interval = 5ms,
@@ -84,7 +96,8 @@ class ProberTest : public ::testing::Test, public ProbeObserver {
 
     net::EventLoop loop_;
     net::BackgroundThread background_;
-    net::Resolver resolver_{background_};
+    net::Resolver real_resolver_{background_};
+    net::Resolver* resolver_ = &real_resolver_;
     std::vector<std::string> outcomes_;
     std::vector<bool> changes_;
     std::shared_ptr<const Snapshot> last_;
@@ -145,6 +158,27 @@ TEST_F(ProberTest, NameThatDoesNotResolveIsBad) {
     probe("no-such-host.invalid:25", 1);
     EXPECT_NE(outcomes_.front(), "good");
     EXPECT_FALSE(last_->has_healthy());
+}
+
+TEST_F(ProberTest, WhenANameNoLongerResolves_ItsLastAddressesStillCount) {
+    FakeMta mta(loop_);
+    FakeResolver resolver(background_);
+    resolver.answers = {net::Addresses{*net::SocketAddress::parse(mta.address())}, fail("no DNS today")};
+    resolver_ = &resolver;
+    probe("mta.test:25", 3);
+    EXPECT_THAT(outcomes_, ElementsAre("good", "good", "good"));
+}
+
+TEST_F(ProberTest, WhenTheFirstAddressSaysNothing_TheNextIsAskedInTime) {
+    FakeMta silent(loop_);
+    silent.greeting = "";
+    FakeMta mta(loop_);
+    FakeResolver resolver(background_);
+    resolver.answers = {net::Addresses{*net::SocketAddress::parse(silent.address()),
+                                       *net::SocketAddress::parse(mta.address())}};
+    resolver_ = &resolver;
+    probe("mta.test:25", 2);
+    EXPECT_THAT(outcomes_, ElementsAre("good", "good"));
 }
 
 }  // namespace
