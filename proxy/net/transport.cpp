@@ -213,7 +213,10 @@ void Transport::show(ByteView octets) {
     show_again_ = false;
     const std::size_t consumed = std::min(handler_->on_bytes(*this, octets), octets.size());
     is_showing_ = false;
-    if (std::exchange(wipes_shown_, false)) wipe(const_cast<char*>(octets.data()), consumed);
+    if (std::exchange(wipes_shown_, false)) {
+        wipe(const_cast<char*>(octets.data()), consumed);
+        wipe(unconsumed_.data(), unconsumed_.size());  // the beginning of the same
+    }
     if (!is_open()) return;
     unconsumed_.assign(octets.substr(consumed));
     if (unconsumed_.empty()) {
@@ -344,6 +347,7 @@ void Transport::flush_output() {
     } else {
         send_buffer(out_);
     }
+    if (unsent() > limits_.high_water) is_congested_ = true;  // encryption adds to it
     if (is_congested_ && unsent() == 0) {
         is_congested_ = false;
         tell_drained_ = true;
