@@ -86,7 +86,9 @@ ProxyParse parse_v2(ByteView octets) {
     const bool is_local = (octet_at(octets, 12) & 0xF) == 0;
     const unsigned family = octet_at(octets, 13) >> 4;
     const unsigned protocol = octet_at(octets, 13) & 0xF;
-    if (family > 3 || protocol > 2) return ProxyMalformed{"v2 header of an unknown family or protocol"};
+    // A LOCAL header says nothing of a client, so what it says does not matter.
+    if (!is_local && (family > 3 || protocol > 2))
+        return ProxyMalformed{"v2 header of an unknown family or protocol"};
     const std::size_t ip_size = family == 1 ? 4 : 16;
     const bool names_tcp = (family == 1 || family == 2) && protocol == 1;
     if (!is_local && names_tcp && size < kV2FixedSize + 2 * ip_size + 4) {

@@ -57,6 +57,7 @@ std::vector<Good> good_headers() {
         {"v2 local", v2('\x20', '\0', ""), "unknown", "unknown", true, 2},
         {"v2 local with addresses to be ignored", v2('\x20', '\x11', kV4Block), "unknown", "unknown", true,
          2},
+        {"v2 local of a family that does not exist", v2('\x20', '\x77', ""), "unknown", "unknown", true, 2},
         {"v2 unix", v2('\x21', '\x31', std::string(216, 'x')), "unknown", "unknown", true, 2},
         {"v2 unspecified", v2('\x21', '\0', ""), "unknown", "unknown", true, 2},
     };
