@@ -7,6 +7,7 @@
 #include <fstream>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <string>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -110,8 +111,16 @@ std::uint16_t SinkServer::listen() {
 
 void SinkServer::run(const volatile std::sig_atomic_t& stop) {
     std::array<epoll_event, kEventsAtOnce> events{};
+    // Delivered only while it waits: one between the look at `stop` and the wait would be missed.
+    sigset_t ending;
+    sigset_t before;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    sigprocmask(SIG_BLOCK, &ending, &before);
     while (stop == 0) {
-        const int ready = epoll_wait(loop_->epoll, events.data(), kEventsAtOnce, loop_->wait_limit());
+        const int ready =
+            epoll_pwait(loop_->epoll, events.data(), kEventsAtOnce, loop_->wait_limit(), &before);
         for (int i = 0; i < ready; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
             if (fd == loop_->listener) {
