@@ -20,10 +20,14 @@ UpstreamLeg::Result UpstreamLeg::next(ByteView bytes, std::string& out) {
     if (state_ == State::kFailed || bytes.empty()) return {Event::kNone, bytes.size()};
     const ReplyReader::Result read = reader_.next(bytes);
     Result result{Event::kNone, read.consumed};
+    const bool opens = state_ != State::kReady;
     switch (read.status) {
         case ReplyReader::Status::kNeedMore: break;
         case ReplyReader::Status::kNonsense: result.event = Event::kNonsense; break;
-        case ReplyReader::Status::kReply: result.event = take_reply(out); break;
+        case ReplyReader::Status::kReply:
+            result.event = take_reply(out);
+            result.ends_silence = opens;
+            break;
     }
     if (result.event == Event::kNonsense || result.event == Event::kGoingAway ||
         result.event == Event::kRefused) {

@@ -41,6 +41,9 @@ class UpstreamLeg {
     struct Result {
         Event event = Event::kNone;
         std::size_t consumed = 0;
+        /// Nothing was awaited before this answer: octets that have come together with it, behind it, answer
+        /// nobody (decisions 8).
+        bool ends_silence = false;
     };
 
     static constexpr std::size_t kMaxAwaited = 64;

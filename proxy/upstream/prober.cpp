@@ -50,8 +50,9 @@ class Prober::ServerProbe final : public net::TransportHandler,
             std::string out;
             const smtp::UpstreamLeg::Result result = leg_->next(bytes.substr(consumed), out);
             consumed += result.consumed;
+            const bool talks_unasked = result.ends_silence && consumed < bytes.size();
             if (!out.empty()) transport_->write(out);
-            take(result.event);
+            take(talks_unasked ? smtp::UpstreamLeg::Event::kNonsense : result.event);
             if (result.consumed == 0) break;
         }
         return is_probing_ ? consumed : bytes.size();
