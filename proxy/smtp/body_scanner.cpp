@@ -57,6 +57,7 @@ std::size_t plain_prefix(ByteView bytes, bool dots_matter) {
 
 BodyScanner::Result BodyScanner::scan(ByteView bytes) {
     std::size_t i = 0;
+    std::size_t stuffed = 0;
     std::size_t next_look = 0;
     while (i < bytes.size()) {
         // Blocks are looked at from inside a line only, where neither a dot nor an LF at the front can mean
@@ -71,19 +72,20 @@ BodyScanner::Result BodyScanner::scan(ByteView bytes) {
             }
         }
         const char c = bytes[i];
-        if (c == '\n') return {i, Verdict::kBareNewline};
+        if (c == '\n') return {i, Verdict::kBareNewline, stuffed};
         if (c == '\r') {
-            if (i + 1 == bytes.size()) return {i, Verdict::kGoOn};
-            if (bytes[i + 1] != '\n') return {i, Verdict::kBareNewline};
+            if (i + 1 == bytes.size()) return {i, Verdict::kGoOn, stuffed};
+            if (bytes[i + 1] != '\n') return {i, Verdict::kBareNewline, stuffed};
             i += 2;
-            if (at_ == At::kDot) return {i, Verdict::kEnd};
+            if (at_ == At::kDot) return {i, Verdict::kEnd, stuffed};
             at_ = At::kLineStart;
             continue;
         }
+        if (at_ == At::kDot) ++stuffed;
         at_ = at_ == At::kLineStart && c == '.' ? At::kDot : At::kText;
         ++i;
     }
-    return {i, Verdict::kGoOn};
+    return {i, Verdict::kGoOn, stuffed};
 }
 
 BodyScanner::Result BodyScanner::scan_refused(ByteView bytes) {

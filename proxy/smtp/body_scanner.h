@@ -20,6 +20,8 @@ class BodyScanner {
     struct Result {
         std::size_t safe = 0;  ///< octets at the front that may go on, the end mark included
         Verdict verdict = Verdict::kGoOn;
+        std::size_t stuffed =
+            0;  ///< dots found to be stuffing: no octets of the message (RFC 1870 section 5)
     };
 
     /// `bytes` begins with what the call before did not call safe (at most a CR whose next octet is not known
