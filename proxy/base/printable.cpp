@@ -74,4 +74,8 @@ bool has_controls(ByteView octets) {
     return std::ranges::any_of(octets, is_control);
 }
 
+bool is_ascii(ByteView text) {
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
 }  // namespace gatepost

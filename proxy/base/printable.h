@@ -13,6 +13,9 @@ namespace gatepost {
 /// input are shown, then "...".
 [[nodiscard]] std::string printable(ByteView octets, std::size_t limit = 256);
 
+/// No octet above 127.
+[[nodiscard]] bool is_ascii(ByteView text);
+
 /// Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(ByteView octets);
 

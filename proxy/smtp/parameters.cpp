@@ -76,7 +76,9 @@ bool is_original_recipient(ByteView value) {
     const bool word = std::ranges::all_of(value.substr(0, semicolon), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
     });
-    return word && semicolon + 1 < value.size() && is_utf8(value);
+    if (!word || semicolon + 1 == value.size()) return false;
+    if (equal_ignoring_case(value.substr(0, semicolon), "utf-8")) return is_utf8(value);
+    return is_ascii(value) && xtext_decode(value.substr(semicolon + 1)).has_value();
 }
 
 std::optional<StaticReply> take(MailArguments& mail, const Parameter& parameter) {
@@ -134,10 +136,6 @@ std::optional<StaticReply> take(RcptArguments& rcpt, const Parameter& parameter)
         return valid(!again && is_original_recipient(parameter.value));
     }
     return replies::kUnknownParameter;
-}
-
-bool is_ascii(ByteView text) {
-    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 }  // namespace

@@ -82,9 +82,10 @@ void skip_source_route(ByteView& text) {
     }
 }
 
-/// "FROM: SIZE=5" is a path left out, not somebody called "SIZE=5".
+/// "FROM: SIZE=5" and "FROM: SMTPUTF8" are paths left out, not somebody called so.
 bool is_parameter(ByteView word) {
-    return word.find('=') != ByteView::npos && word.find('@') == ByteView::npos;
+    return (word.find('=') != ByteView::npos && word.find('@') == ByteView::npos) ||
+           equal_ignoring_case(word, "SMTPUTF8");
 }
 
 std::optional<Path> make_path(ByteView address) {
