@@ -223,7 +223,7 @@ inline constexpr Key kKeys[] = {
     Key{"upstreams[].username", Type::Text, "", "AUTH of Gatepost itself to the upstream, if it wants one"}.not_yet(),
     Key{"upstreams[].password", Type::Secret, "", "better in password_file, or as ${NAME}"}.not_yet(),
     Key{"upstreams[].password_file", Type::SecretFile, "", "instead of password"}.not_yet(),
-    Key{"upstreams[].connect_timeout", Type::Duration, "10s", "for one address"}.range(bounds::kShortest, bounds::kDay),
+    Key{"upstreams[].connect_timeout", Type::Duration, "10s", "for all addresses together, to the end of EHLO"}.range(bounds::kShortest, bounds::kDay),
     Key{"upstreams[].reply_timeout", Type::Duration, "5m", "for one reply"}.range(bounds::kShortest, bounds::kDay),
     {"upstreams[].pool", Type::Section, "", "connections that are kept and used again; numbers are per server over all workers"},
     Key{"upstreams[].pool.max_connections", Type::Count, "100", "at a time"}.range(1, bounds::kMillion).not_yet(),

@@ -97,6 +97,7 @@ void Conversation::answer_refused_credentials() {
 void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply) {
     report_auth(end, reason);
     exchange_.reset();
+    actions_.cancel_verifier();  // where the dialogue ended and not the verifier, it still keeps its part
     enter(State::kAwaitingCommand);
     // Wrong passwords have a limit of their own (decisions 2), and an outage is not the client's error.
     const bool is_error = end == AuthEnd::kCancelled || end == AuthEnd::kMalformed ||

@@ -7,6 +7,9 @@ namespace gatepost::session {
 namespace replies = smtp::replies;
 using smtp::Verb;
 
+/// The names in it are 255 octets at most, the rest is some 200.
+constexpr std::uint64_t kLongestTrace = 1024;
+
 /// While answers of the upstream are outstanding, a command is taken only if it goes upstream behind them.
 bool Conversation::must_wait(const smtp::Command& command) const {
     const bool goes_upstream = command.verb == Verb::kMail || command.verb == Verb::kRcpt ||
@@ -83,7 +86,10 @@ void Conversation::say_capabilities() {
     std::string lines = settings_.hostname;
     lines += "\nPIPELINING\nSIZE";
     std::uint64_t size = settings_.max_message_size;
-    if (offer_.size_limit > 0 && (size == 0 || offer_.size_limit < size)) size = offer_.size_limit;
+    // The upstream counts our Received: field too.
+    const std::uint64_t added = settings_.received_header ? kLongestTrace : 0;
+    const std::uint64_t takes = offer_.size_limit > added ? offer_.size_limit - added : offer_.size_limit;
+    if (takes > 0 && (size == 0 || takes < size)) size = takes;
     if (size > 0) lines += " " + std::to_string(size);
     if (settings_.offers_tls && !tls_) lines += "\nSTARTTLS";
     if (offers_auth()) {

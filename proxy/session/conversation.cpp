@@ -59,8 +59,9 @@ std::size_t Conversation::on(const BytesFromUpstream& event) {
         std::string out;
         const smtp::UpstreamLeg::Result result = upstream_->next(event.bytes.substr(consumed), out);
         consumed += result.consumed;
-        if (!out.empty()) actions_.send_to_upstream(out);
-        take_upstream_event(result.event);
+        const bool talks_unasked = result.ends_silence && consumed < event.bytes.size();
+        if (!out.empty() && !talks_unasked) actions_.send_to_upstream(out);
+        take_upstream_event(talks_unasked ? smtp::UpstreamLeg::Event::kNonsense : result.event);
         if (result.consumed == 0) break;
     }
     if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
@@ -108,7 +109,7 @@ void Conversation::on(TimerFired event) {
         case State::kConnecting:
         case State::kAwaitingTls: close(CloseReason::kTlsTimeout); break;
         case State::kAwaitingCommand:
-            if (owed_ > 0) {
+            if (upstream_owes() || event.upstream_is_stuck) {
                 upstream_failed(replies::kUpstreamTimeout, "no answer in time");
             } else {
                 say_and_close(replies::kTimeout, CloseReason::kCommandTimeout);
@@ -146,6 +147,11 @@ bool Conversation::is_between_transactions() const noexcept {
     return !transaction_ && owed_ == 0;
 }
 
+/// An answer of the upstream is awaited, whether the client waits for it (MAIL) or not (RSET).
+bool Conversation::upstream_owes() const noexcept {
+    return owed_ > 0 || (upstream_ && upstream_->awaited() > 0);
+}
+
 void Conversation::enter(State state) {
     state_ = state;
     progressed_ = true;
@@ -166,7 +172,8 @@ void Conversation::arm_deadline() {
         case State::kConnecting:
         case State::kAwaitingTls: return actions_.set_deadline(settings_.handshake_timeout);
         case State::kAwaitingCommand:
-            return actions_.set_deadline(owed_ > 0 ? settings_.reply_timeout : settings_.command_timeout);
+            return actions_.set_deadline(upstream_owes() ? settings_.reply_timeout
+                                                         : settings_.command_timeout);
         case State::kAwaitingAuthLine:
         case State::kAwaitingLateVerdict: return actions_.set_deadline(settings_.auth_timeout);
         case State::kAwaitingVerdict:
@@ -242,11 +249,9 @@ void Conversation::refuse_line(smtp::LineReader::Status status) {
     }
     const smtp::StaticReply& reply = line_is_auth_ ? replies::kAuthLineTooLong : replies::kLineTooLong;
     actions_.report(ProtocolBroken{Breach::kLineTooLong});
-    if (exchange_) {
-        end_auth(AuthEnd::kMalformed, auth::Reason::kBadMessage, reply);
-    } else {
-        refuse(smtp::Verb::kUnknown, reply);
-    }
+    if (exchange_) return end_auth(AuthEnd::kMalformed, auth::Reason::kBadMessage, reply);
+    if (line_is_auth_) report_auth(AuthEnd::kMalformed, auth::Reason::kBadMessage);
+    if (!ends_with_this_error()) answer(line_is_auth_ ? smtp::Verb::kAuth : smtp::Verb::kUnknown, reply);
 }
 
 void Conversation::say_and_close(const smtp::StaticReply& reply, CloseReason reason) {

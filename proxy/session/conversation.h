@@ -107,6 +107,7 @@ class Conversation {
     void say(const smtp::StaticReply& reply);
     void answer(smtp::Verb verb, const smtp::StaticReply& reply);
     void refuse(smtp::Verb verb, const smtp::StaticReply& reply);
+    [[nodiscard]] bool upstream_owes() const noexcept;
     [[nodiscard]] bool ends_with_this_error();
     void pass_on(smtp::Verb verb, const smtp::Reply& reply);
     [[nodiscard]] bool offers_auth() const noexcept;
@@ -159,6 +160,7 @@ class Conversation {
     void pass_trace();
     void refuse_data(const smtp::Reply& reply, Origin origin);
     void refuse_data(const smtp::StaticReply& reply, Origin origin);
+    void drop_chunk(const smtp::StaticReply& reply);
     void say_refusal();
     void take_chunk_answer(bool was_last);
     void take_final_answer();
@@ -194,7 +196,9 @@ class Conversation {
     // A chunk or the data being dropped may belong to no transaction at all.
     std::uint64_t chunk_left_ = 0;
     bool chunk_is_last_ = false;
+    bool chunks_are_refused_ = false;  ///< those that follow belong to a message that was refused
     Origin refusal_origin_ = Origin::kGateway;
+    bool refusal_ends_message_ = true;
     std::unique_ptr<smtp::Reply> refusal_;  ///< what is said once the refused data has ended
 };
 

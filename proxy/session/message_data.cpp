@@ -1,6 +1,7 @@
 // Message data: DATA and BDAT, how it streams to the upstream, how it is refused, and how it ends. A message
 // ends upstream only where the client ended it.
 #include <algorithm>
+#include <utility>
 
 #include "proxy/session/conversation.h"
 #include "proxy/session/transaction.h"
@@ -29,6 +30,7 @@ smtp::Reply to_reply(const smtp::StaticReply& reply) {
 }  // namespace
 
 void Conversation::begin_data() {
+    chunk_is_last_ = false;
     if (!upstream_) {
         answer(Verb::kData, replies::kUpstreamLost);
         return end_message(Origin::kUpstream, replies::kUpstreamLost.code, replies::kUpstreamLost.text);
@@ -73,19 +75,22 @@ void Conversation::begin_chunk(const smtp::Command& command) {
     const smtp::Parsed<smtp::ChunkArguments> chunk = smtp::parse_chunk(command.argument);
     if (!chunk) {
         // How many octets follow cannot be known, so nothing behind this can be understood.
-        refuse(Verb::kBdat, chunk.error());
+        const smtp::Refusal refusal = client_leg_.refusal(command, standing());
+        refuse(Verb::kBdat, refusal != nullptr ? *refusal : chunk.error());
         return close(CloseReason::kProtocolError);
     }
     chunk_left_ = chunk->size;
     chunk_is_last_ = chunk->last;
+    // Clients may pipeline chunks (RFC 3030 section 4.2): those behind a refused one are no errors of theirs.
+    const bool follows_refused = std::exchange(chunks_are_refused_, chunks_are_refused_ && !chunk_is_last_);
     if (const smtp::Refusal refusal = client_leg_.refusal(command, standing())) {
         actions_.report(ProtocolBroken{Breach::kBadSequence});
         if (chunk_left_ > kMaxDropped) return say_and_close(*refusal, CloseReason::kProtocolError);
-        if (!ends_with_this_error()) refuse_data(*refusal, Origin::kGateway);
+        if (follows_refused || !ends_with_this_error()) drop_chunk(*refusal);
         return;
     }
     if (!upstream_) return refuse_data(replies::kUpstreamLost, Origin::kUpstream);
-    if (transaction_->accepted == 0) return refuse_data(replies::kNoRecipients, Origin::kGateway);
+    if (transaction_->accepted == 0) return drop_chunk(replies::kNoRecipients);
     const std::uint64_t limit = settings_.max_message_size;
     if (limit > 0 && chunk_left_ > limit - std::min(limit, transaction_->received)) {
         return refuse_data(replies::kTooLarge, Origin::kGateway);
@@ -129,6 +134,7 @@ std::size_t Conversation::take_data(ByteView bytes) {
     if (scanned.safe > 0) progressed_ = true;
     const bool ended = scanned.verdict == Verdict::kEnd;
     transaction_->received += scanned.safe;
+    transaction_->received -= scanned.stuffed;
     if (ended) transaction_->received -= kEndMarkSize;
     // A dot that came alone may be the first octet of the end mark: it counts once it is known not to be.
     const std::uint64_t uncertain = ended ? 0 : 1;
@@ -143,6 +149,7 @@ std::size_t Conversation::take_data(ByteView bytes) {
         return scanned.safe;
     }
     pass_data(bytes.substr(0, scanned.safe));
+    transaction_->sent -= scanned.stuffed;
     if (ended) {
         transaction_->sent -= kEndMarkSize;
         upstream_->await(Awaited::kEndOfData);
@@ -228,11 +235,20 @@ void Conversation::refuse_data(const smtp::StaticReply& reply, Origin origin) {
 void Conversation::refuse_data(const smtp::Reply& reply, Origin origin) {
     refusal_ = std::make_unique<smtp::Reply>(reply);
     refusal_origin_ = origin;
+    refusal_ends_message_ = true;
     owed_ = 0;
     const bool in_data = state_ == State::kReceivingData;
     if (transaction_) reset_upstream();
     enter(in_data ? State::kRefusingData : State::kRefusingChunk);
     if (!in_data && chunk_left_ == 0) say_refusal();
+}
+
+/// A chunk that has no place here: it is dropped, and all else stays as it is (RFC 5321 section 4.1.4).
+void Conversation::drop_chunk(const smtp::StaticReply& reply) {
+    refusal_ = std::make_unique<smtp::Reply>(to_reply(reply));
+    refusal_ends_message_ = false;
+    enter(State::kRefusingChunk);
+    if (chunk_left_ == 0) say_refusal();
 }
 
 std::size_t Conversation::take_refused_data(ByteView bytes) {
@@ -255,6 +271,8 @@ void Conversation::say_refusal() {
     const bool chunk = state_ == State::kRefusingChunk;
     enter(State::kAwaitingCommand);
     pass_on(chunk ? Verb::kBdat : Verb::kData, *refusal);
+    if (!refusal_ends_message_) return;
+    chunks_are_refused_ = chunk && !chunk_is_last_;
     end_message(refusal_origin_, refusal->code, refusal->text);
 }
 
@@ -269,6 +287,7 @@ void Conversation::take_chunk_answer(bool was_last) {
     if (was_last) return take_final_answer();
     pass_on(Verb::kBdat, reply);
     if (reply.is_positive()) return;
+    chunks_are_refused_ = true;
     end_message(Origin::kUpstream, reply.code, reply.text);
     drop_upstream();
 }

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "proxy/base/printable.h"
 #include "proxy/session/conversation.h"
 #include "proxy/smtp/received.h"
 #include "proxy/smtp/reply_catalog.h"
@@ -27,6 +28,7 @@ void Conversation::begin_transaction(ByteView argument) {
     const std::uint64_t limit = settings_.max_message_size;
     if (limit > 0 && mail->size.value_or(0) > limit) return answer(Verb::kMail, replies::kTooLarge);
 
+    chunks_are_refused_ = false;
     transaction_ = std::make_unique<Transaction>();
     transaction_->mail = std::move(*mail);
     transaction_->begun = now_;
@@ -58,7 +60,8 @@ void Conversation::send_mail() {
 std::optional<smtp::StaticReply> Conversation::refusal_of_recipient(ByteView argument) const {
     const smtp::Parsed<smtp::RcptArguments> rcpt = smtp::parse_rcpt(argument);
     if (!rcpt) return rcpt.error();
-    if (rcpt->recipient_has_8bit && !transaction_->mail.smtputf8) return replies::kNeedsSmtpUtf8;
+    const bool has_8bit = rcpt->recipient_has_8bit || !is_ascii(rcpt->original_recipient);
+    if (has_8bit && !transaction_->mail.smtputf8) return replies::kNeedsSmtpUtf8;
     if (transaction_->accepted + transaction_->pending >= settings_.max_recipients)
         return replies::kTooManyRecipients;
     return smtp::missing_at(upstream_->capabilities(), *rcpt);
@@ -204,6 +207,7 @@ void Conversation::answer_owed(const smtp::StaticReply& reply) {
 
 /// RSET, EHLO: the client gives its transaction up.
 void Conversation::reset_transaction() {
+    chunks_are_refused_ = false;
     if (!transaction_) return;
     reset_upstream();
     end_message(Result::kAborted, Origin::kClient, 0, "");
