@@ -226,7 +226,7 @@ std::string masked(const Key& key, const std::string& whole) {
     if (key.type != Type::Url) return whole;
     // A query may hold a password under any name.
     const auto query = whole.find('?');
-    const std::string text =
+    std::string text =
         query == std::string::npos ? whole : whole.substr(0, query + 1) + std::string(kRedacted);
     const auto at = text.rfind('@');
     const auto scheme_end = text.find("://");
