@@ -125,6 +125,7 @@ void Conversation::take_upstream_answer() {
     const Awaited answered = upstream_->answered();
     actions_.report(UpstreamReplied{answered, reply.code});
     if (answered == Awaited::kReset || answered == Awaited::kQuit) {
+        progressed_ = true;  // from now on the client is waited for again
         if (!reply.is_positive()) upstream_failed(replies::kUpstreamNonsense, "refused RSET");
         return;
     }
