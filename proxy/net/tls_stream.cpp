@@ -98,6 +98,7 @@ std::unique_ptr<TlsStream> TlsStream::make(ssl_ctx_st* context, Role role, int s
         SSL_set_accept_state(made->ssl_.get());
     } else {
         SSL_set_connect_state(made->ssl_.get());
+        made->is_drained_ = true;  // the client speaks first
     }
     return made;
 }
@@ -144,7 +145,11 @@ TlsStream::Outcome TlsStream::judge(int result) {
     }
     if (error == SSL_ERROR_ZERO_RETURN) return Outcome::kEof;
     has_failed_ = true;
-    const char* reason = ERR_reason_error_string(ERR_peek_error());
+    const unsigned long code = ERR_peek_error();
+    const char* reason = ERR_reason_error_string(code);
+    // "certificate verify failed" alone helps nobody: say why.
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        reason = X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get()));
     ERR_clear_error();
     if (has_ended_) return Outcome::kDropped;
     failure_ = reason == nullptr ? std::string_view("unknown TLS error") : std::string_view(reason);

@@ -14,6 +14,7 @@
 
 #include "proxy/base/secret.h"
 #include "proxy/net/farewell.h"
+#include "proxy/net/tls_client_context.h"
 #include "proxy/net/tls_context.h"
 #include "proxy/net/tls_stream.h"
 
@@ -108,6 +109,8 @@ void Transport::run_turn(bool is_readable) {
     } else if (is_readable) {
         disarm_reading();  // level-triggered: it would ring each turn
     }
+    // Nothing can be sent then, and the attempt would find another, worse reason.
+    if (ending_ == CloseCause::kConnectFailed) return report_closed(*ending_);
     if (!is_holding_ticket_ || !out_.empty()) flush_output();
     // What OpenSSL says by itself (alerts, key updates) counts too.
     if (unsent() > limits_.hard) failure_ = CloseCause::kBufferOverrun;
@@ -127,7 +130,11 @@ bool Transport::advance_handshake() {
         case TlsStream::Outcome::kDone: break;
         case TlsStream::Outcome::kWantsMore: return false;
         case TlsStream::Outcome::kEof:
-        case TlsStream::Outcome::kDropped: failure_ = cause_of(tls_->socket_error()); return false;
+        case TlsStream::Outcome::kDropped:
+            failure_ = cause_of(tls_->socket_error());
+            if (SSL_is_server(tls_->ssl()) == 0 && failure_ != CloseCause::kConnectFailed)
+                tls_failure_ = "the server ended the connection during the handshake";
+            return false;
         case TlsStream::Outcome::kFailed:
             if (can_send()) send_buffer(tls_->wire());  // the alert
             tls_failure_ = tls_->failure();
@@ -274,11 +281,36 @@ void Transport::disarm_reading() {
 void Transport::start_tls_server(const TlsContext& context, TlsStart start) {
     loop_.assert_here();
     if (!is_open() || tls_) return;
-    flush_output();
     has_talked_ = true;
+    begin_handshake(TlsStream::make(context.get(), TlsStream::Role::kServer, socket_.get()), start);
+    wake_if_needed();
+}
+
+void Transport::start_tls_client(const TlsClientContext& context, const std::string& server_name) {
+    loop_.assert_here();
+    if (!is_open() || tls_) return;
+    auto stream = TlsStream::make(context.get(), TlsStream::Role::kClient, socket_.get());
+    const bool is_name_good = stream && context.expect(stream->ssl(), server_name);
+    begin_handshake(std::move(stream), TlsStart::kFresh);
+    if (!is_name_good && !failure_) {
+        tls_failure_ = "not a name that a server can be asked for";
+        fail_later(CloseCause::kTlsFailed);
+    }
+    if (failure_) return;
+    // Puts the ClientHello behind what was collected; without it the server would never say anything.
+    if (tls_->handshake() == TlsStream::Outcome::kFailed) {
+        tls_failure_ = tls_->failure();
+        return fail_later(CloseCause::kTlsFailed);
+    }
+    flush_output();
+    wake_if_needed();
+}
+
+void Transport::begin_handshake(std::unique_ptr<TlsStream> stream, TlsStart start) {
+    flush_output();
     tls_state_ = TlsState::kHandshaking;
     tls_start_ = start;
-    tls_ = TlsStream::make(context.get(), TlsStream::Role::kServer, socket_.get());
+    tls_ = std::move(stream);
     if (!tls_) return fail_later(CloseCause::kTlsFailed);
     if (!out_.empty()) {
         // The peer has taken only a part of the reply in front of the handshake: the rest precedes the
@@ -291,7 +323,6 @@ void Transport::start_tls_server(const TlsContext& context, TlsStart start) {
     } else if (!unconsumed_.empty()) {
         settle_received();
     }
-    wake_if_needed();
 }
 
 /// Octets that came before TLS started and that nobody has consumed.

@@ -35,6 +35,7 @@ struct ssl_st;
 
 namespace gatepost::net {
 
+class TlsClientContext;
 class TlsContext;
 class TlsStream;
 class Transport;
@@ -108,6 +109,12 @@ class Transport final {
     /// there, what on_bytes() leaves counts as unconsumed.
     void start_tls_server(const TlsContext& context, TlsStart start = TlsStart::kFresh);
 
+    /// Client side of a TLS handshake with `server_name`, a host name or an address, which the certificate
+    /// must be for if the context verifies. Begins at once, behind collected output; may be called before
+    /// start(), with the connect still in progress, and inside on_bytes(). Octets left unconsumed close the
+    /// transport, as for a server. Why a handshake failed is in tls_failure().
+    void start_tls_client(const TlsClientContext& context, const std::string& server_name);
+
     /// Copies what is not sent at once. During a handshake everything waits for its end. Ignored once closed.
     void write(ByteView octets);
     void flush();
@@ -160,6 +167,7 @@ class Transport final {
     [[nodiscard]] std::size_t put_kept_in_front();
     void show(ByteView octets);
     void settle_received();
+    void begin_handshake(std::unique_ptr<TlsStream> stream, TlsStart start);
 
     [[nodiscard]] bool may_read() const noexcept;
     [[nodiscard]] bool may_show() const noexcept;
