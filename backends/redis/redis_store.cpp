@@ -1,0 +1,66 @@
+#include "backends/redis/redis_store.h"
+
+#include <utility>
+
+#include "backends/redis/redis_credential.h"
+
+namespace gatepost::backends {
+
+Result<std::shared_ptr<const net::TlsClientContext>> make_redis_tls(const RedisUrl& url,
+                                                                    const std::string& tls_ca) {
+    if (!url.is_tls) return nullptr;
+    auto made = net::TlsClientContext::make({.ca = tls_ca});
+    if (!made) return std::unexpected(std::move(made.error()));
+    return std::shared_ptr<const net::TlsClientContext>(std::move(*made));
+}
+
+struct RedisStore::Core {
+    Core(net::EventLoop& loop, net::Resolver& resolver, RedisStoreSettings settings, RedisObserver& observer)
+        : name(std::move(settings.name)),
+          key(std::move(settings.key)),
+          connection(loop, resolver, std::move(settings.redis), observer) {}
+
+    /// A user that was found costs the next unknown one the same.
+    void remember(auth::Lookup& lookup) {
+        if (lookup.status == auth::Lookup::Status::kUnknown) lookup.stand_in = stand_in;
+        if (lookup.status != auth::Lookup::Status::kFound || lookup.credential->record.empty()) return;
+        auto made = std::make_shared<auth::StoredCredential>();
+        made->record = lookup.credential->record.clone();
+        stand_in = std::move(made);
+    }
+
+    std::string name;
+    std::string key;
+    std::shared_ptr<const auth::StoredCredential> stand_in;
+    RedisConnection connection;
+};
+
+RedisStore::RedisStore(net::EventLoop& loop, net::Resolver& resolver, RedisStoreSettings settings,
+                       RedisObserver& observer)
+    : loop_(loop), core_(std::make_shared<Core>(loop, resolver, std::move(settings), observer)) {}
+
+RedisStore::~RedisStore() = default;
+
+void RedisStore::lookup(std::string_view user, Executor& home,
+                        std::move_only_function<void(auth::Lookup)> answer) {
+    auto tell = [&home, answer = std::move(answer), name = core_->name](auth::Lookup lookup) mutable {
+        lookup.backend = name;
+        home.post([lookup = std::move(lookup), answer = std::move(answer)]() mutable {
+            answer(std::move(lookup));
+        });
+    };
+    loop_.post([core = std::weak_ptr(core_), user = std::string(user), tell = std::move(tell)]() mutable {
+        const auto alive = core.lock();
+        if (!alive) return tell({});
+        const std::string key = redis_key(alive->key, user);
+        alive->connection.command({"HGETALL", key}, [core, user = std::move(user),
+                                                     tell = std::move(tell)](RedisOutcome outcome) mutable {
+            auth::Lookup lookup;
+            if (outcome.status == RedisStatus::kReply) lookup = lookup_of(outcome.reply, user);
+            if (const auto still = core.lock()) still->remember(lookup);
+            tell(std::move(lookup));
+        });
+    });
+}
+
+}  // namespace gatepost::backends
