@@ -9,7 +9,7 @@
 #include "backends/redis/redis_reply.h"
 #include "proxy/base/bytes.h"
 
-struct redisReader;
+struct redisReader;  // NOLINT(readability-identifier-naming): hiredis' name
 
 namespace gatepost::backends {
 

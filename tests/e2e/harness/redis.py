@@ -75,7 +75,7 @@ class Redis(Program):
             client.close()
 
     def set_user(self, user, **fields):
-        """The record and attributes of a user, under the reference configuration's key; `_` of a name stands for itself, scram for scram-sha-256."""
+        """The record and attributes of a user, under the reference configuration's key; `scram` stands for scram-sha-256."""
         words = [word for field, value in fields.items() for word in ("scram-sha-256" if field == "scram" else field, value)]
         self.command("HSET", f"gatepost:user:{user}", *words)
 
