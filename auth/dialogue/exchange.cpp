@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "auth/dialogue/mechanisms.h"
 #include "proxy/base/base64.h"
 
 namespace gatepost::auth {
@@ -13,8 +14,13 @@ Turn Exchange::begin(std::optional<ByteView> initial) {
         return {.kind = Turn::Kind::kStep,
                 .step = {.mechanism = mechanism_, .is_first = true, .message = {}}};
     }
-    // RFC 4954 section 4: "=" is how an empty initial response is written, because the empty text would be
-    // none at all.
+    // RFC 4954 section 4: a mechanism that begins with a challenge has no initial response, not even "=".
+    const Mechanism* const known = find_mechanism(mechanism_);
+    if (known != nullptr && known->server_first) {
+        grammar_ = MessageGrammar({});
+        return {.kind = Turn::Kind::kMalformed, .step = {}, .reason = Reason::kBadMessage};
+    }
+    // "=" is how an empty initial response is written, because the empty text would be none at all.
     if (*initial == "=") return decoded("", true);
     if (initial->empty())
         return {.kind = Turn::Kind::kUndecodable, .step = {}, .reason = Reason::kBadMessage};

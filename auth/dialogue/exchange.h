@@ -41,9 +41,11 @@ class Exchange {
     explicit Exchange(std::string mechanism);
 
     /// The AUTH command's initial response as sent: nothing, "=" (empty) or base64. Call first and once.
+    /// Of a mechanism that begins with a challenge (CRAM-MD5, DIGEST-MD5) any is kMalformed.
     [[nodiscard]] Turn begin(std::optional<ByteView> initial);
 
-    /// A continuation line without its line end. An unasked-for one too many is kMalformed.
+    /// A continuation line without its line end. The empty line is the empty message (SCRAM ends with one).
+    /// An unasked-for one too many is kMalformed.
     [[nodiscard]] Turn line(ByteView line);
 
     /// The text of the 334 reply for a raw challenge: base64, "" for the empty one (the reply is then "334 ",

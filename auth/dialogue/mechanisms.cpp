@@ -7,9 +7,24 @@
 namespace gatepost::auth {
 namespace {
 
-constexpr std::array<Mechanism, 2> kMechanisms{{
+constexpr int kOpaqueMessages = 10;
+
+constexpr std::array<Mechanism, 15> kMechanisms{{
     {.name = "PLAIN", .is_plaintext = true, .client_messages = 1},
     {.name = "LOGIN", .is_plaintext = true, .client_messages = 2},
+    {.name = "SCRAM-SHA-1", .client_messages = 3, .proof_size = 20},
+    {.name = "SCRAM-SHA-1-PLUS", .client_messages = 3, .needs_binding = true, .proof_size = 20},
+    {.name = "SCRAM-SHA-256", .client_messages = 3, .proof_size = 32},
+    {.name = "SCRAM-SHA-256-PLUS", .client_messages = 3, .needs_binding = true, .proof_size = 32},
+    {.name = "SCRAM-SHA-512", .client_messages = 3, .proof_size = 64},
+    {.name = "SCRAM-SHA-512-PLUS", .client_messages = 3, .needs_binding = true, .proof_size = 64},
+    {.name = "CRAM-MD5", .client_messages = 1, .server_first = true},
+    {.name = "DIGEST-MD5", .client_messages = 2, .server_first = true},
+    {.name = "EXTERNAL", .client_messages = 1},
+    {.name = "GSSAPI", .client_messages = kOpaqueMessages, .is_opaque = true},
+    {.name = "GSS-SPNEGO", .client_messages = kOpaqueMessages, .is_opaque = true},
+    {.name = "NTLM", .client_messages = kOpaqueMessages, .is_opaque = true},
+    {.name = "OTP", .client_messages = kOpaqueMessages, .is_opaque = true},
 }};
 
 constexpr std::size_t kMaxMechanismSize = 20;  // RFC 4422 section 3.1

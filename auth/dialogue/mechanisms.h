@@ -2,6 +2,7 @@
 // says nothing about what is offered. Any thread.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,12 +13,17 @@
 namespace gatepost::auth {
 
 struct Mechanism {
-    std::string_view name;  ///< upper case, as in the EHLO line
-    bool is_plaintext;  ///< the password itself crosses the wire: only under TLS unless configured otherwise
-    int client_messages;  ///< how many the client sends at most
+    std::string_view name;       ///< upper case, as in the EHLO line
+    bool is_plaintext = false;   ///< the password itself crosses the wire: only under TLS unless configured
+                                 ///< otherwise
+    int client_messages = 0;     ///< how many the client sends at most
+    bool server_first = false;   ///< it begins with a challenge: there is no initial response
+    bool needs_binding = false;  ///< a -PLUS: the client must bind to the TLS channel
+    bool is_opaque = false;      ///< its messages are the engine's alone; no user is known before it says so
+    std::size_t proof_size = 0;  ///< SCRAM: octets of its hash; 0 for all others
 };
 
-/// Every mechanism that can be served, in no order of preference.
+/// Every mechanism whose messages have a grammar here, in no order of preference.
 [[nodiscard]] std::span<const Mechanism> known_mechanisms();
 
 /// nullptr when `name` (upper case) is none of them.

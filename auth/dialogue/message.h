@@ -2,62 +2,61 @@
 // client names. Never judges a password. Pure; one thread at a time.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
+#include <variant>
 
+#include "auth/dialogue/cram_grammar.h"
+#include "auth/dialogue/digest_grammar.h"
+#include "auth/dialogue/external_grammar.h"
+#include "auth/dialogue/heard.h"
+#include "auth/dialogue/names.h"
+#include "auth/dialogue/password_grammar.h"
+#include "auth/dialogue/scram_grammar.h"
 #include "auth/dialogue/verdict.h"
 #include "proxy/base/bytes.h"
 
 namespace gatepost::auth {
 
-inline constexpr std::size_t kMaxNameSize = 255;
-inline constexpr std::size_t kMaxPasswordSize = 1024;
-
-/// 1-255 octets of UTF-8, no controls, no blank (of any script's) at either end: facts.md 1 has what
-/// libraries do to others.
-[[nodiscard]] bool is_acceptable_name(ByteView name);
-
-/// 1-1024 octets, no controls (NUL, CR and LF among them).
-[[nodiscard]] bool is_acceptable_password(ByteView password);
-
 /// Reads the decoded messages of one exchange in order.
 class MessageGrammar {
   public:
-    enum class Check {
-        kGood,
-        kMalformed,     ///< not of the mechanism's form
-        kUnacceptable,  ///< of its form, but with a name or password that nobody can have, or acting for
-                        ///< somebody else
-    };
+    using Check = MessageCheck;
 
     /// `mechanism` in upper case. Of an unknown one every message is malformed.
     explicit MessageGrammar(std::string_view mechanism);
 
-    /// Checks the next client message. After anything but kGood no further message is good.
+    /// Checks the next client message. After anything but kGood no further message is good. Whether the first
+    /// may come with the command (Mechanism::server_first) is the Exchange's to hold.
     [[nodiscard]] Check next(ByteView message);
 
     /// Why the last message was not good.
-    [[nodiscard]] Reason reason() const noexcept { return reason_; }
+    [[nodiscard]] Reason reason() const noexcept { return heard_.reason; }
 
-    /// Whether the last good message held the password: only such a step needs a record and may hash.
-    [[nodiscard]] bool has_password() const noexcept { return has_password_; }
+    /// Whether the last message was good and held the password: only such a step may hash.
+    [[nodiscard]] bool has_password() const noexcept { return heard_.has_password; }
 
-    /// Whom the client has named so far, "" if nobody.
-    [[nodiscard]] const std::string& user() const noexcept { return user_; }
+    /// Whether the last message was good and is one for whose step the user's record must be at hand.
+    [[nodiscard]] bool needs_record() const noexcept { return heard_.needs_record; }
+
+    /// Whom the client has named so far, "" if nobody (EXTERNAL and the opaque mechanisms never do).
+    [[nodiscard]] const std::string& user() const noexcept { return heard_.user; }
+
+    /// For whom the client acts, where it has said so in a good message; but for EXTERNAL that is user().
+    /// Valid until the next message.
+    [[nodiscard]] std::string_view authzid() const noexcept { return heard_.authzid; }
+
+    /// The channel binding that the client uses ("tls-exporter"), "" for none. A name that we know, not
+    /// necessarily one that this connection has. Valid until the next message.
+    [[nodiscard]] std::string_view binding_type() const noexcept { return heard_.binding_type; }
 
   private:
-    enum class State { kPlain, kLoginUser, kLoginPassword, kNothingMore };
+    using Grammar = std::variant<std::monostate, PlainGrammar, LoginGrammar, ScramGrammar, CramGrammar,
+                                 DigestGrammar, ExternalGrammar, OpaqueGrammar>;
 
-    [[nodiscard]] Check plain(ByteView message);
-    [[nodiscard]] Check login_user(ByteView message);
-    [[nodiscard]] Check login_password(ByteView message);
-    [[nodiscard]] Check refuse(Check check, Reason reason);
-
-    State state_ = State::kNothingMore;
-    Reason reason_ = Reason::kNone;
-    bool has_password_ = false;
-    std::string user_;
+    Grammar grammar_;        // std::monostate: no message is good
+    int messages_left_ = 0;  // of those that the mechanism has
+    Heard heard_;
 };
 
 }  // namespace gatepost::auth

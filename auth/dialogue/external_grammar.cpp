@@ -1,0 +1,17 @@
+#include "auth/dialogue/external_grammar.h"
+
+#include "auth/dialogue/names.h"
+
+namespace gatepost::auth {
+
+MessageCheck ExternalGrammar::next(ByteView message, Heard& heard) {
+    if (!message.empty() && !is_acceptable_name(message)) return heard.unacceptable();
+    heard.authzid = message;
+    return MessageCheck::kGood;
+}
+
+MessageCheck OpaqueGrammar::next(ByteView message, Heard& heard) {
+    return message.size() <= kMaxMessageSize ? MessageCheck::kGood : heard.malformed();
+}
+
+}  // namespace gatepost::auth
