@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "auth/dialogue/names.h"
 #include "proxy/base/printable.h"
@@ -84,6 +85,7 @@ class Scanner {
 
     std::optional<std::string> value() { return rest_.starts_with('"') ? quoted() : token(); }
 
+    [[nodiscard]] bool is_at(char c) const { return rest_.starts_with(c); }
     [[nodiscard]] bool is_done() const { return rest_.empty(); }
 
   private:
@@ -103,13 +105,13 @@ class Scanner {
     ByteView rest_;
 };
 
-// Controls are refused in the name and in the rest alike; a name may be empty or too long here, so that it is
-// unacceptable and not malformed.
+// A name may be empty or too long here, so that it is unacceptable and not malformed.
 std::optional<Values> read(ByteView message) {
     Values values;
     Scanner scanner(message);
     scanner.skip_blanks();
     do {
+        if (scanner.is_done() || scanner.is_at(',')) continue;  // the RFC allows empty elements
         const std::optional<std::string> name = scanner.token();
         if (!name || !scanner.skip('=')) return std::nullopt;
         std::optional<std::string> value = scanner.value();
@@ -118,8 +120,7 @@ std::optional<Values> read(ByteView message) {
             std::ranges::find_if(kNames, [&](std::string_view n) { return equals_ignoring_case(n, *name); });
         if (known == kNames.end()) continue;
         std::optional<std::string>& place = values[static_cast<std::size_t>(known - kNames.begin())];
-        // libsasl leaks the one before (facts.md 0.3).
-        if (place) return std::nullopt;
+        if (place) return std::nullopt;  // libsasl leaks the one before (facts.md 0.3)
         place = std::move(value);
     } while (scanner.skip(','));
     if (!scanner.is_done()) return std::nullopt;

@@ -30,6 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     int messages = 0;
     for (auth::Turn turn = exchange.begin(arguments->initial); turn.kind == auth::Turn::Kind::kStep;) {
         if (turn.step.message) ++messages;
+        fuzz::require(!turn.step.is_first || !turn.step.message || known == nullptr || !known->server_first,
+                      "what begins with a challenge has no initial response");
         fuzz::require(messages == 0 || (known != nullptr && messages <= known->client_messages),
                       "no more messages than the mechanism has");
         const std::string& user = exchange.user();

@@ -1,6 +1,8 @@
 // The grammar of decoded SASL messages: what it calls good has exactly its parts, and one message too many is
 // never good.
+#include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
+#include "proxy/base/base64.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {
@@ -38,12 +40,86 @@ void login(ByteView message) {
     fuzz::require(grammar.next(password) != Check::kGood, "LOGIN has two messages");
 }
 
+std::string escaped(std::string_view name) {
+    std::string text;
+    for (const char c : name) text += c == ',' ? "=2C" : c == '=' ? "=3D" : std::string(1, c);
+    return text;
+}
+
+// client-first, client-final and what follows, a line each.
+void scram(ByteView message, const auth::Mechanism& mechanism) {
+    const ByteView first = message.substr(0, message.find('\n'));
+    const ByteView rest = message.substr(std::min(message.size(), first.size() + 1));
+    const ByteView final = rest.substr(0, rest.find('\n'));
+    const ByteView last = rest.substr(std::min(rest.size(), final.size() + 1));
+    auth::MessageGrammar grammar(mechanism.name);
+    if (grammar.next(first) != Check::kGood) {
+        fuzz::require(grammar.next(final) != Check::kGood, "nothing is good after what was not");
+        return;
+    }
+    const std::string header = (mechanism.needs_binding ? "p=" + std::string(grammar.binding_type())
+                                                        : std::string(first.substr(0, 1))) +
+                               (grammar.authzid().empty() ? ",," : ",a=" + escaped(grammar.authzid()) + ",");
+    fuzz::require(first.starts_with(header + "n=" + escaped(grammar.user()) + ",r="),
+                  "client-first has the parts that were heard");
+    fuzz::require(grammar.binding_type().empty() != mechanism.needs_binding, "-PLUS has a binding");
+    fuzz::require(mechanism.needs_binding || header.front() == 'n' || header.front() == 'y', "n or y else");
+    if (grammar.next(final) != Check::kGood) return;
+    const ByteView binding = final.substr(2, final.find(',') - 2);
+    const auto decoded = base64_decode(binding);
+    fuzz::require(decoded && decoded->reveal().starts_with(header), "client-final repeats the header");
+    fuzz::require((decoded->size() > header.size()) == mechanism.needs_binding,
+                  "and has a binding for -PLUS");
+    const auto proof = base64_decode(final.substr(final.rfind(",p=") + 3));
+    fuzz::require(proof && proof->size() == mechanism.proof_size, "the proof ends it");
+    fuzz::require((grammar.next(last) == Check::kGood) == last.empty(), "the third is empty");
+}
+
+void cram(ByteView message) {
+    auth::MessageGrammar grammar("CRAM-MD5");
+    if (grammar.next(message) == Check::kGood) {
+        fuzz::require(
+            message.size() == grammar.user().size() + 33 && message.starts_with(grammar.user() + ' '),
+            "a name, a blank and a digest");
+    }
+    fuzz::require(grammar.next(message) != Check::kGood, "CRAM-MD5 has one message");
+}
+
+void digest(ByteView message) {
+    auth::MessageGrammar grammar("DIGEST-MD5");
+    if (grammar.next(message) != Check::kGood) return;
+    fuzz::require(message.size() <= 2048 && message.find('\0') == ByteView::npos, "short, and text to C");
+    fuzz::require(grammar.authzid().empty() || grammar.authzid() == grammar.user(),
+                  "nobody acts for somebody else");
+    fuzz::require(grammar.next("") == Check::kGood && grammar.next("") != Check::kGood, "then an empty one");
+}
+
+void names(ByteView message, const auth::Mechanism& mechanism) {
+    auth::MessageGrammar grammar(mechanism.name);
+    for (int i = 0; i < mechanism.client_messages; ++i) {
+        const Check check = grammar.next(message);
+        fuzz::require(grammar.user().empty() || auth::is_acceptable_name(grammar.user()), "users are names");
+        fuzz::require(grammar.authzid().empty() || auth::is_acceptable_name(grammar.authzid()),
+                      "authzids are names");
+        fuzz::require(check == Check::kGood || !grammar.needs_record(), "no record for what is not good");
+        fuzz::require(!grammar.needs_record() || !grammar.user().empty(), "a record is somebody's");
+        fuzz::require(!grammar.has_password() || mechanism.is_plaintext, "passwords are plaintext");
+    }
+    fuzz::require(grammar.next(message) != Check::kGood, "no more messages than the mechanism has");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const ByteView message = fuzz::octets(data, size);
     plain(message);
     login(message);
+    cram(message);
+    digest(message);
+    for (const auth::Mechanism& mechanism : auth::known_mechanisms()) {
+        names(message, mechanism);
+        if (mechanism.proof_size != 0) scram(message, mechanism);
+    }
     auth::MessageGrammar unknown("FOOBAR");
     fuzz::require(unknown.next(message) != Check::kGood, "an unknown mechanism has no good message");
     return 0;

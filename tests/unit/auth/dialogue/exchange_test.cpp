@@ -151,7 +151,7 @@ TEST(Exchange, AfterARefusalNothingMoreIsGood) {
     EXPECT_EQ(exchange.begin(base64_encode(" user")).kind, Kind::kUnacceptable);
     EXPECT_EQ(exchange.line(base64_encode("user")).kind, Kind::kMalformed);
     EXPECT_EQ(Exchange("CRAM-MD5").begin(base64_encode("user 0123")).kind, Kind::kMalformed)
-        << "not one we know";
+        << "it begins with a challenge";
 }
 
 TEST(Exchange, EmptyLoginLinesAreUnacceptable) {
