@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "auth/dialogue/names.h"
-#include "proxy/base/printable.h"
 
 namespace gatepost::auth {
 namespace {
@@ -159,8 +158,10 @@ MessageCheck response(ByteView message, Heard& heard) {
     const std::optional<Values> values = read(message);
     if (!values || !is_whole(*values)) return heard.malformed();
     const std::string& user = *(*values)[kUsername];
-    // Without a charset it would be ISO 8859-1, and another name to libsasl than to us.
-    if (!is_acceptable_name(user) || (!(*values)[kCharset] && !is_ascii(user))) return heard.unacceptable();
+    // UTF-8 whether a charset is named or not: libsasl's own client sends it without, and its server takes
+    // the octets as they are. ISO 8859-1 is next to never valid UTF-8, and then the digest is of another
+    // name.
+    if (!is_acceptable_name(user)) return heard.unacceptable();
     heard.user = user;
     const std::string authzid = (*values)[kAuthzid].value_or("");
     if (!authzid.empty() && authzid != user) return heard.unacceptable(Reason::kNotAuthorized);
