@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -19,8 +20,10 @@ struct SchemeRow {
     std::string_view crypt_prefix;  // "" = not crypt(3)'s
 };
 
-constexpr std::array<SchemeRow, 7> kSchemes{{
+constexpr std::array<SchemeRow, 9> kSchemes{{
     {Scheme::kScramSha256, "SCRAM-SHA-256", "SCRAM", ""},
+    {Scheme::kScramSha1, "SCRAM-SHA-1", "SCRAM-SHA1", ""},
+    {Scheme::kScramSha512, "SCRAM-SHA-512", "SCRAM-SHA512", ""},
     {Scheme::kArgon2id, "ARGON2ID", "ARGON2", ""},
     {Scheme::kYescrypt, "YESCRYPT", "CRYPT", "$y$"},
     {Scheme::kBcrypt, "BLF-CRYPT", "BCRYPT", "$2b$"},
@@ -79,7 +82,8 @@ Result<Record> Record::parse(ByteView text) {
     }
     const std::string scheme = upper(text.substr(1, end - 1));
     const ByteView body = text.substr(end + 1);
-    if (scheme == "SCRAM-SHA-256") return whole(as_kind<ScramRecord, Kind>(ScramRecord::parse(body)));
+    if (const std::optional<ScramHash> hash = scram_hash_of(scheme); hash && to_string(*hash) == scheme)
+        return whole(as_kind<ScramRecord, Kind>(ScramRecord::parse(*hash, body)));
     if (scheme == "ARGON2ID" || scheme == "ARGON2I") {
         if (!body.starts_with(scheme == "ARGON2I" ? "$argon2i$" : "$argon2id$")) {
             return fail("{" + scheme + "}: the hash is of another kind");
@@ -106,7 +110,11 @@ Result<Record> Record::make(Scheme scheme, ByteView password) {
         return Record(std::move(*kind));
     };
     switch (scheme) {
-        case Scheme::kScramSha256: return whole(as_kind<ScramRecord, Kind>(ScramRecord::make(password)));
+        case Scheme::kScramSha256:
+        case Scheme::kScramSha1:
+        case Scheme::kScramSha512:
+            return whole(
+                as_kind<ScramRecord, Kind>(ScramRecord::make(*scram_hash_of(row_of(scheme).name), password)));
         case Scheme::kArgon2id: return whole(as_kind<Argon2Record, Kind>(Argon2Record::make(password)));
         case Scheme::kPlain: return Record(Plain{Secret(password)});
         case Scheme::kYescrypt:

@@ -16,11 +16,22 @@
 namespace gatepost::auth {
 
 /// What a new record can be made as.
-enum class Scheme { kScramSha256, kArgon2id, kYescrypt, kBcrypt, kSha512Crypt, kSha256Crypt, kPlain };
+enum class Scheme {
+    kScramSha256,
+    kScramSha1,
+    kScramSha512,
+    kArgon2id,
+    kYescrypt,
+    kBcrypt,
+    kSha512Crypt,
+    kSha256Crypt,
+    kPlain
+};
 
 inline constexpr Scheme kDefaultScheme = Scheme::kScramSha256;
 
-/// "SCRAM-SHA-256", "ARGON2ID", "YESCRYPT", "BLF-CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "PLAIN".
+/// "SCRAM-SHA-256", "SCRAM-SHA-1", "SCRAM-SHA-512", "ARGON2ID", "YESCRYPT", "BLF-CRYPT", "SHA512-CRYPT",
+/// "SHA256-CRYPT", "PLAIN".
 [[nodiscard]] std::string_view to_string(Scheme scheme);
 
 /// The scheme of that name, in any case, with or without braces; the error lists the names there are.
@@ -41,6 +52,9 @@ class Record {
 
     /// Whether matches() is quick enough for a reactor.
     [[nodiscard]] bool is_cheap() const noexcept { return std::holds_alternative<Plain>(kind_); }
+
+    /// The stored keys that serve SCRAM; nullptr for a record of another kind. Lives as long as the record.
+    [[nodiscard]] const ScramRecord* scram() const noexcept { return std::get_if<ScramRecord>(&kind_); }
 
     /// The record as parse() reads it. A secret: for {PLAIN} it is the password itself.
     [[nodiscard]] Secret text() const;

@@ -13,11 +13,20 @@ constexpr std::string_view kScramPencil =
     "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
     "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
-// Every record of the password "pencil", made by other tools: mkpasswd, openssl passwd, argon2, Python,
-// PostgreSQL's RFC 7677.
+constexpr std::string_view kScramSha512Pencil =
+    "{SCRAM-SHA-512}4096,W22ZaJ0SNY7soEsUEjb6gQ==,6AAub3065EYRmyFpM2RNwqK+"
+    "eGnrkYuEWbXn19LsEmBqzu8QaCXNc1FwpnX9Nh"
+    "H2hK/60dzj9DoO5DvVkOHbvg==,jZHbYjC1aHh0/hKbxyBuGFjDrgjgKTT1esA7awWiKcRZ0o/"
+    "0b1yWEebBeSVkkCFewf91nLDfKF24mvD5"
+    "nmE6rA==";
+
+// Every record of the password "pencil", made by other tools: mkpasswd, openssl passwd, argon2, Python (the
+// keys of RFC 5802 and RFC 7677, whose proofs and signatures agree with theirs), PostgreSQL's RFC 7677.
 const std::vector<std::string> kPencils{
     std::string(kScramPencil),
     "{scram-sha-256}" + std::string(kScramPencil.substr(15)),
+    "{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+    std::string(kScramSha512Pencil),
     "{PLAIN}pencil",
     "$y$j9T$ov8/O2TNVZh3Hwxe4RNyr.$hM8HuInp0pmmJYNtOgq3HMi4dPUb/4rO/6e7o70cdk8",
     "{CRYPT}$y$j9T$ov8/O2TNVZh3Hwxe4RNyr.$hM8HuInp0pmmJYNtOgq3HMi4dPUb/4rO/6e7o70cdk8",
@@ -67,8 +76,9 @@ TEST(Record, WrittenAndReadAgainIsTheSame) {
 }
 
 TEST(Record, MadeInEverySchemeMatches) {
-    for (const Scheme scheme : {Scheme::kScramSha256, Scheme::kArgon2id, Scheme::kYescrypt, Scheme::kBcrypt,
-                                Scheme::kSha512Crypt, Scheme::kSha256Crypt, Scheme::kPlain}) {
+    for (const Scheme scheme :
+         {Scheme::kScramSha256, Scheme::kScramSha1, Scheme::kScramSha512, Scheme::kArgon2id,
+          Scheme::kYescrypt, Scheme::kBcrypt, Scheme::kSha512Crypt, Scheme::kSha256Crypt, Scheme::kPlain}) {
         const Result<Record> made = Record::make(scheme, "a:b\\c \xC3\xA4");
         ASSERT_TRUE(made.has_value()) << to_string(scheme) << ": " << made.error().message;
         EXPECT_TRUE(made->matches("a:b\\c \xC3\xA4")) << to_string(scheme);
@@ -80,6 +90,9 @@ TEST(Record, MadeInEverySchemeMatches) {
         EXPECT_EQ(parse_scheme(to_string(scheme)).value(), scheme);
     }
     EXPECT_EQ(parse_scheme("{blf-crypt}").value(), Scheme::kBcrypt);
+    EXPECT_EQ(parse_scheme("scram-sha-1").value(), Scheme::kScramSha1);
+    EXPECT_FALSE(parse_scheme("").has_value());
+    EXPECT_FALSE(parse_scheme("SCRAM-SHA-256-PLUS").has_value()) << "a mechanism, not a record";
     EXPECT_FALSE(parse_scheme("rot13").has_value());
 }
 
@@ -115,6 +128,23 @@ TEST(Record, ScramPreparesThePasswordBySaslprep) {
     }
 }
 
+TEST(Record, TellsLibsaslItsScramKeys) {
+    const Result<Record> sha1 = Record::parse(kPencils[2]);
+    ASSERT_TRUE(sha1.has_value());
+    ASSERT_NE(sha1->scram(), nullptr);
+    EXPECT_EQ(sha1->scram()->auth_password().reveal(),
+              "SCRAM-SHA-1$4096:QSXCR+Q6sek8bf92$6dlGYMOdZcOPutkcNY8U2g7vK9Y=:D+CSWLOshSulAsxiupA+qs2/fTE=");
+    const Result<Record> sha256 = Record::parse(kScramPencil);
+    ASSERT_TRUE(sha256.has_value());
+    EXPECT_EQ(sha256->scram()->auth_password().reveal(),
+              "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
+              "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=");
+    EXPECT_EQ(Record::parse("{PLAIN}pencil")->scram(), nullptr);
+    EXPECT_EQ(scram_hash_of("SCRAM-SHA-512-PLUS"), ScramHash::kSha512);
+    EXPECT_EQ(scram_hash_of("SCRAM-SHA-224"), std::nullopt);
+    EXPECT_EQ(scram_hash_of("PLAIN"), std::nullopt);
+}
+
 TEST(Record, CostsOutOfBoundsAreRefused) {
     const std::string bcrypt = "$2b$15$LQ7jsYGC9bf6Q7BxzmSOZOj22IWumCT505hudTdem46WQfZGW7Y6y";
     const std::string behind =
@@ -131,6 +161,10 @@ TEST(Record, CostsOutOfBoundsAreRefused) {
              "{SCRAM-SHA-256}99999999999" + behind,
              "{SCRAM-SHA-256}-4096" + behind,
              "{SCRAM-SHA-256}4096x" + behind,
+             "{SCRAM-SHA-1}4096" + behind,  // keys of another hash
+             "{SCRAM-SHA-512}4096" + behind,
+             "{SCRAM-SHA-256-PLUS}4096" + behind,
+             "{SCRAM-SHA-224}4096" + behind,
              "$6$rounds=1000001$" + sha,
              "$6$rounds=999$" + sha,
              "$6$rounds=$" + sha,
@@ -181,7 +215,8 @@ TEST(Record, ErrorsAndDescriptionsShowNoSecret) {
     }
     EXPECT_EQ(Record::parse("{PLAIN}hunter2")->describe(), "{PLAIN}");
     EXPECT_EQ(Record::parse(kScramPencil)->describe(), "{SCRAM-SHA-256} 4096 iterations");
-    EXPECT_EQ(Record::parse(kPencils[3])->describe(), "yescrypt 16384 KiB");
+    EXPECT_EQ(Record::parse(kScramSha512Pencil)->describe(), "{SCRAM-SHA-512} 4096 iterations");
+    EXPECT_EQ(Record::parse(kPencils[5])->describe(), "yescrypt 16384 KiB");
 }
 
 }  // namespace
