@@ -1,0 +1,161 @@
+#include "auth/check/verify_cache.h"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <utility>
+
+#include <openssl/rand.h>
+
+#include "proxy/base/secret.h"
+
+namespace gatepost::auth {
+namespace {
+
+constexpr std::size_t kKeySize = 32;
+constexpr std::size_t kMostShards = 16;
+constexpr std::size_t kLeastOfShard = 256;  // a shard forgets by its own order: small ones would be unfair
+
+// Behind which of the three uses a digest stands.
+constexpr ByteView kOfPassword = "password";
+constexpr ByteView kOfVersion = "version";
+constexpr ByteView kOfFlight = "flight";
+
+}  // namespace
+
+Result<std::unique_ptr<VerifyCache>> VerifyCache::make(Settings settings) {
+    Result<UndumpedSecret> key = UndumpedSecret::make_random(kKeySize);
+    if (!key) return std::unexpected(key.error());
+    Result<KeyedDigest> digest = KeyedDigest::make(std::move(*key));
+    if (!digest) return std::unexpected(digest.error());
+    return std::unique_ptr<VerifyCache>(new VerifyCache(settings, std::move(*digest)));
+}
+
+VerifyCache::VerifyCache(Settings settings, KeyedDigest digest)
+    : digest_(std::move(digest)), time_to_live_(std::min(settings.time_to_live, kLongestTimeToLive)) {
+    if (time_to_live_ <= Duration::zero() || settings.entries == 0) return;
+    const std::size_t shards = std::clamp<std::size_t>(settings.entries / kLeastOfShard, 1, kMostShards);
+    shards_ = std::vector<Shard>(shards);
+    shard_size_ = settings.entries / shards;
+}
+
+bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteView password, ByteView version,
+                        TimePoint now) {
+    if (is_off()) return false;
+    const std::optional<Digest> current = digest_.of({kOfVersion, backend, user, version});
+    Shard& shard = shard_of(user);
+    const std::lock_guard lock(shard.mutex);
+    const auto entry = shard.find(backend, user);
+    bool is_held = false;
+    if (entry != shard.entries.end() && current) {
+        if (now >= entry->expires_at || !equal_in_constant_time(view_of(entry->version), view_of(*current))) {
+            shard.drop(entry);
+        } else if (is_password_of(*entry, password)) {
+            shard.entries.splice(shard.entries.begin(), shard.entries, entry);
+            is_held = true;
+        }
+    }
+    ++(is_held ? shard.hits : shard.misses);
+    return is_held;
+}
+
+void VerifyCache::remember(std::string_view backend, std::string_view user, ByteView password,
+                           ByteView version, TimePoint now) {
+    if (is_off()) return;
+    Entry fresh{
+        .user = std::string(user), .backend = std::string(backend), .expires_at = now + time_to_live_};
+    if (RAND_bytes(fresh.salt.data(), static_cast<int>(fresh.salt.size())) != 1) return;
+    const std::optional<Digest> of_password = password_digest(fresh.salt, backend, user, password);
+    const std::optional<Digest> of_version = digest_.of({kOfVersion, backend, user, version});
+    if (!of_password || !of_version) return;
+    fresh.password = *of_password;
+    fresh.version = *of_version;
+
+    Entries made;  // allocated before the lock is taken
+    made.push_back(std::move(fresh));
+    Shard& shard = shard_of(user);
+    const std::lock_guard lock(shard.mutex);
+    if (const auto old = shard.find(backend, user); old != shard.entries.end()) shard.drop(old);
+    while (!shard.entries.empty() &&
+           (shard.entries.size() >= shard_size_ || now >= shard.entries.back().expires_at)) {
+        shard.drop(std::prev(shard.entries.end()));
+    }
+    shard.entries.splice(shard.entries.begin(), made);
+    shard.by_user.emplace(shard.entries.front().user, shard.entries.begin());
+}
+
+void VerifyCache::forget(std::string_view backend, std::string_view user, ByteView password) {
+    if (is_off()) return;
+    Shard& shard = shard_of(user);
+    const std::lock_guard lock(shard.mutex);
+    const auto entry = shard.find(backend, user);
+    if (entry != shard.entries.end() && is_password_of(*entry, password)) shard.drop(entry);
+}
+
+void VerifyCache::forget_user(std::string_view user) {
+    if (is_off()) return;
+    Shard& shard = shard_of(user);
+    const std::lock_guard lock(shard.mutex);
+    for (auto found = shard.by_user.find(user); found != shard.by_user.end();
+         found = shard.by_user.find(user)) {
+        shard.drop(found->second);
+    }
+}
+
+void VerifyCache::clear() {
+    for (Shard& shard : shards_) {
+        const std::lock_guard lock(shard.mutex);
+        shard.by_user.clear();
+        shard.entries.clear();
+    }
+}
+
+VerifyCache::Counts VerifyCache::counts() const {
+    Counts counts;
+    for (const Shard& shard : shards_) {
+        const std::lock_guard lock(shard.mutex);
+        counts.hits += shard.hits;
+        counts.misses += shard.misses;
+        counts.entries += shard.entries.size();
+    }
+    return counts;
+}
+
+std::optional<Digest> VerifyCache::digest(std::string_view backend, std::string_view user, ByteView password,
+                                          ByteView version) const {
+    return digest_.of({kOfFlight, backend, user, password, version});
+}
+
+VerifyCache::Shard& VerifyCache::shard_of(std::string_view user) {
+    return shards_[std::hash<std::string_view>()(user) % shards_.size()];
+}
+
+std::optional<Digest> VerifyCache::password_digest(const Digest& salt, std::string_view backend,
+                                                   std::string_view user, ByteView password) const {
+    return digest_.of({kOfPassword, view_of(salt), backend, user, password});
+}
+
+bool VerifyCache::is_password_of(const Entry& entry, ByteView password) const {
+    const std::optional<Digest> given = password_digest(entry.salt, entry.backend, entry.user, password);
+    return given && equal_in_constant_time(view_of(entry.password), view_of(*given));
+}
+
+VerifyCache::Entries::iterator VerifyCache::Shard::find(std::string_view backend, std::string_view user) {
+    const auto [from, to] = by_user.equal_range(user);
+    for (auto found = from; found != to; ++found) {
+        if (found->second->backend == backend) return found->second;
+    }
+    return entries.end();
+}
+
+void VerifyCache::Shard::drop(Entries::iterator entry) {
+    const auto [from, to] = by_user.equal_range(entry->user);
+    for (auto found = from; found != to; ++found) {
+        if (found->second != entry) continue;
+        by_user.erase(found);  // first: its key is a view of the entry
+        break;
+    }
+    entries.erase(entry);
+}
+
+}  // namespace gatepost::auth

@@ -1,0 +1,109 @@
+// Passwords that were right a moment ago, so that a mail client that reconnects costs a digest instead of a
+// hash: keyed digests only, positive only, each bound to the record that it was checked against. Never holds
+// a password, never says no by itself, asks no clock. Any thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/check/keyed_digest.h"
+#include "proxy/base/clock.h"
+#include "proxy/base/result.h"
+
+namespace gatepost::auth {
+
+class VerifyCache {
+  public:
+    static constexpr Duration kLongestTimeToLive = std::chrono::minutes(10);
+
+    struct Settings {
+        Duration time_to_live = std::chrono::seconds(60);  ///< from remember() on, not from a hit; 0 = off
+        std::size_t entries = 100'000;                     ///< at most so many; 0 = off
+    };
+
+    /// For metrics; read at any time from any thread.
+    struct Counts {
+        std::uint64_t hits = 0;
+        std::uint64_t misses = 0;  ///< those of a cache that is off are not counted
+        std::size_t entries = 0;   ///< now, those that have expired unseen included
+    };
+
+    /// Makes a key of its own: two caches have nothing in common, nor has the next start of the process.
+    [[nodiscard]] static Result<std::unique_ptr<VerifyCache>> make(Settings settings);
+
+    /// Whether exactly this password of `user` in `backend` was remembered, against exactly this `version`
+    /// and less than the time to live ago. A miss means nothing but "check it". An entry of another version
+    /// or past its time is dropped; another password leaves the entry as it is. `version`: what stands for
+    /// the record, such as its text; "" where a backend shows none.
+    [[nodiscard]] bool holds(std::string_view backend, std::string_view user, ByteView password,
+                             ByteView version, TimePoint now);
+
+    /// Requires a fresh check of this very password that succeeded. Replaces what was known of the user in
+    /// that backend.
+    void remember(std::string_view backend, std::string_view user, ByteView password, ByteView version,
+                  TimePoint now);
+
+    /// After a fresh check that failed: drops the entry if it is of this same password. A stranger's wrong
+    /// guess drops nothing (decisions.md 16).
+    void forget(std::string_view backend, std::string_view user, ByteView password);
+
+    /// Drops what is known of the user in all backends.
+    void forget_user(std::string_view user);
+
+    void clear();
+
+    [[nodiscard]] Counts counts() const;
+
+    /// What identical checks have in common, for SingleFlight: the same parts give the same digest in this
+    /// cache, even in one that is off. Nothing when libcrypto fails: then the check is like no other.
+    [[nodiscard]] std::optional<Digest> digest(std::string_view backend, std::string_view user,
+                                               ByteView password, ByteView version) const;
+
+  private:
+    struct Entry {
+        std::string user;
+        std::string backend;
+        Digest salt{};  // random, so that an entry made anew looks new
+        Digest password{};
+        Digest version{};
+        TimePoint expires_at;
+    };
+    using Entries = std::list<Entry>;  // used most recently first
+
+    struct Shard {
+        mutable std::mutex mutex;
+        Entries entries;
+        std::unordered_multimap<std::string_view, Entries::iterator>
+            by_user;  // keys are views of the entries
+        std::uint64_t hits = 0;
+        std::uint64_t misses = 0;
+
+        // All with the mutex held.
+        [[nodiscard]] Entries::iterator find(std::string_view backend, std::string_view user);
+        void drop(Entries::iterator entry);
+    };
+
+    VerifyCache(Settings settings, KeyedDigest digest);
+
+    [[nodiscard]] bool is_off() const noexcept { return shards_.empty(); }
+    [[nodiscard]] Shard& shard_of(std::string_view user);
+    [[nodiscard]] std::optional<Digest> password_digest(const Digest& salt, std::string_view backend,
+                                                        std::string_view user, ByteView password) const;
+    [[nodiscard]] bool is_password_of(const Entry& entry, ByteView password) const;
+
+    const KeyedDigest digest_;
+    const Duration time_to_live_;
+    std::vector<Shard> shards_;  // by user; none when the cache is off
+    std::size_t shard_size_ = 0;
+};
+
+}  // namespace gatepost::auth
