@@ -115,7 +115,8 @@ TEST(HashCommand, PrintsTheRecordAsItStandsInAUsersFile) {
     std::ostringstream err;
     EXPECT_EQ(hash("PLAIN", Input(" a:b\\c \n").fd(), out, err), 0);
     EXPECT_EQ(out.str(), "{PLAIN} a\\:b\\\\c \n");
-    for (const std::string scheme : {"", "argon2id", "{BLF-CRYPT}", "yescrypt", "SHA512-CRYPT"}) {
+    for (const std::string scheme :
+         {"", "SCRAM-SHA-1", "scram-sha-512", "argon2id", "{BLF-CRYPT}", "yescrypt", "SHA512-CRYPT"}) {
         out.str("");
         ASSERT_EQ(hash(scheme, Input("pencil\n").fd(), out, err), 0) << scheme;
         std::string line = out.str();
