@@ -9,7 +9,7 @@
 
 namespace gatepost::backends {
 
-/// The longest password that saslauthd reads; at a longer one it hangs up.
+/// The longest password that saslauthd reads; of a longer one it says "NO", as of a wrong one.
 inline constexpr std::size_t kSaslauthdPasswordLimit = 256;
 
 /// Requires that no part is longer than 65535 octets.
