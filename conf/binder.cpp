@@ -151,9 +151,6 @@ void bind_session(const Binder& from, Session& session) {
 void bind_auth(const Binder& from, Auth& auth) {
     from.get("auth.backends", auth.backends);
     from.get("auth.mechanisms", auth.mechanisms);
-    auth.mechanisms_built.clear();
-    std::ranges::copy_if(auth.mechanisms, std::back_inserter(auth.mechanisms_built),
-                         [](const std::string& name) { return !is_one_of(kMechanismsUnbuilt, name); });
     from.get("auth.plaintext_without_tls", auth.plaintext_without_tls);
     from.get("auth.legacy_auth_line", auth.legacy_auth_line);
     from.get("auth.max_attempts", auth.max_attempts);

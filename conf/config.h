@@ -126,10 +126,8 @@ enum class ExternalName { Email, Uri, Cn };
 
 struct Auth {
     std::vector<std::string> backends{"local"};  ///< each is a key of Config::backends
-    /// As written, in order, upper case; some may not be built: offer `mechanisms_built`.
+    /// As written, in order, upper case.
     std::vector<std::string> mechanisms{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"};
-    std::vector<std::string> mechanisms_built{
-        "PLAIN", "LOGIN"};  ///< those of `mechanisms` that this version can serve
     bool plaintext_without_tls = false;
     bool legacy_auth_line = false;
     std::uint64_t max_attempts = 3;

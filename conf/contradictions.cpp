@@ -155,7 +155,7 @@ class Contradictions {
         if (is_required && auth.backends.empty()) {
             complain("auth.backends", "[] contradicts require_auth: nobody could ever log in");
         }
-        if (is_required && auth.mechanisms_built.empty() && !is_bad("auth.mechanisms")) {
+        if (is_required && auth.mechanisms.empty() && !is_bad("auth.mechanisms")) {
             complain("auth.mechanisms", "[] contradicts require_auth: nobody could ever log in");
         }
         for (std::size_t i = 0; i < auth.backends.size(); ++i)
@@ -175,10 +175,6 @@ class Contradictions {
             complain(path,
                      "\"" + name +
                          "\" must be the last: saslauthd cannot tell an unknown user from a wrong password");
-        }
-        if (!std::holds_alternative<FileBackend>(found->second)) {
-            complain(path, "\"" + name + "\" is of type " + (sasl != nullptr ? "sasl" : "redis") +
-                               ": not available yet");
         }
     }
 

@@ -116,9 +116,8 @@ inline constexpr std::string_view kMechanismWords =
     "SCRAM-SHA-224-PLUS|SCRAM-SHA-224|SCRAM-SHA-1-PLUS|SCRAM-SHA-1|PLAIN|LOGIN|CRAM-MD5|DIGEST-MD5|EXTERNAL|"
     "OAUTHBEARER|XOAUTH2|NTLM|OTP|GSSAPI|GSS-SPNEGO|GS2-KRB5|GS2-IAKERB";
 inline constexpr std::string_view kMechanismsUnbuilt =
-    "SCRAM-SHA-512-PLUS|SCRAM-SHA-512|SCRAM-SHA-384-PLUS|SCRAM-SHA-384|SCRAM-SHA-256-PLUS|SCRAM-SHA-256|"
-    "SCRAM-SHA-224-PLUS|SCRAM-SHA-224|SCRAM-SHA-1-PLUS|SCRAM-SHA-1|CRAM-MD5|DIGEST-MD5|EXTERNAL|"
-    "OAUTHBEARER|XOAUTH2|NTLM|OTP|GSSAPI|GSS-SPNEGO|GS2-KRB5|GS2-IAKERB";
+    "SCRAM-SHA-384-PLUS|SCRAM-SHA-384|SCRAM-SHA-224-PLUS|SCRAM-SHA-224|OAUTHBEARER|XOAUTH2|OTP|GS2-KRB5|"
+    "GS2-IAKERB";
 inline constexpr std::string_view kMechanismsDefault = "[SCRAM-SHA-256-PLUS, SCRAM-SHA-256, PLAIN, LOGIN]";
 
 // clang-format off
@@ -139,14 +138,14 @@ inline constexpr Key kKeys[] = {
     {"listeners[].tls_options", Type::Section, "", "for this listener alone (old devices, client certificates)"},
     Key{"listeners[].tls_options.min_version", Type::Word, "", "instead of tls.min_version"}.words("1.2|1.3").optional(),
     {"listeners[].tls_options.ciphers", Type::Text, "", "OpenSSL cipher list of TLS 1.2; \"\" = the built-in list"},
-    Key{"listeners[].tls_options.client_ca", Type::File, "", "instead of tls.client_ca"}.not_yet(),
+    Key{"listeners[].tls_options.client_ca", Type::File, "", "instead of tls.client_ca"},
 
     {"tls", Type::Section, "", "certificates and versions of the listeners"},
     {"tls.certificates", Type::List, "[]", "chosen by SNI; the first is the default; read at start; at least one if a listener has TLS"},
     Key{"tls.certificates[].certificate", Type::File, "", "PEM: the certificate and its chain"}.required(),
     Key{"tls.certificates[].key", Type::File, "", "PEM: its private key"}.required(),
     Key{"tls.min_version", Type::Word, "1.2", "the oldest TLS that is spoken"}.words("1.2|1.3"),
-    Key{"tls.client_ca", Type::File, "", "PEM bundle; a client certificate that verifies enables AUTH EXTERNAL"}.not_yet(),
+    Key{"tls.client_ca", Type::File, "", "PEM bundle; a client certificate that verifies enables AUTH EXTERNAL"},
     {"tls.ticket_keys", Type::File, "", "file of session-ticket keys shared by replicas, first encrypts, all decrypt; \"\" = per process"},
     Key{"tls.handshake_timeout", Type::Duration, "15s", "for the whole handshake"}.range(bounds::kShortest, bounds::kDay),
 
@@ -170,20 +169,20 @@ inline constexpr Key kKeys[] = {
     Key{"auth.concurrency", Type::AutoCount, "auto", "threads for password hashing and blocking SASL calls"}.range(1, 1024).restart(),
     Key{"auth.queue", Type::Count, "1024", "exchanges waiting for them; beyond it 454 4.7.0"}.range(1, bounds::kMillion).restart(),
     Key{"auth.failure_delay", Type::Duration, "1s", "every failed AUTH is answered this long after its last line"}.range(0, 60 * bounds::kSecond),
-    Key{"auth.scram_secret_file", Type::SecretFile, "", "key of the fake SCRAM salts for unknown users, shared by replicas; \"\" = per process"}.not_yet(),
-    Key{"auth.external_name", Type::Word, "email", "EXTERNAL: what of the certificate is the user"}.words("email|uri|cn").not_yet("uri|cn"),
-    Key{"auth.disabled_reply", Type::Word, "535", "the code for a disabled user"}.words("535|525").not_yet("525"),
+    Key{"auth.scram_secret_file", Type::SecretFile, "", "key of the fake SCRAM salts for unknown users, shared by replicas; \"\" = per process"},
+    Key{"auth.external_name", Type::Word, "email", "EXTERNAL: what of the certificate is the user"}.words("email|uri|cn"),
+    Key{"auth.disabled_reply", Type::Word, "535", "the code for a disabled user"}.words("535|525"),
     {"auth.guessing", Type::Section, "", "failures only; networks are /24 and /64; each may be `off`"},
-    Key{"auth.guessing.per_ip", Type::RateOrOff, "20/10m", "beyond it this address is refused"}.not_yet(),
-    Key{"auth.guessing.per_network", Type::RateOrOff, "100/10m", "beyond it this network is refused"}.not_yet(),
-    Key{"auth.guessing.per_user_and_network", Type::RateOrOff, "10/10m", "beyond it this user is refused from this network"}.not_yet(),
-    Key{"auth.guessing.per_user_delay", Type::DurationOrOff, "5s", "at most; guesses from elsewhere never lock a user out"}.range(0, 60 * bounds::kSecond).not_yet(),
+    Key{"auth.guessing.per_ip", Type::RateOrOff, "20/10m", "beyond it this address is refused"},
+    Key{"auth.guessing.per_network", Type::RateOrOff, "100/10m", "beyond it this network is refused"},
+    Key{"auth.guessing.per_user_and_network", Type::RateOrOff, "10/10m", "beyond it this user is refused from this network"},
+    Key{"auth.guessing.per_user_delay", Type::DurationOrOff, "5s", "at most; guesses from elsewhere never lock a user out"}.range(0, 60 * bounds::kSecond),
     {"auth.cache", Type::Section, "", "verified PLAIN/LOGIN credentials, in memory, keyed hashes only, dropped when the record changes"},
-    Key{"auth.cache.ttl", Type::Duration, "60s", "0s = off"}.range(0, bounds::kDay).not_yet(),
-    Key{"auth.cache.size", Type::Count, "10000", "entries"}.range(1, 100 * bounds::kMillion).not_yet(),
+    Key{"auth.cache.ttl", Type::Duration, "60s", "0s = off"}.range(0, 600 * bounds::kSecond),
+    Key{"auth.cache.size", Type::Count, "10000", "entries"}.range(1, 100 * bounds::kMillion),
 
     {"backends", Type::Named, "", "where credentials live, by name"},
-    Key{"backends.*.type", Type::Word, "", "the kind of store; redis and sasl may be described but not yet be named in auth.backends"}.words("file|redis|sasl").required(),
+    Key{"backends.*.type", Type::Word, "", "the kind of store"}.words("file|redis|sasl").required(),
     Key{"backends.*.path", Type::File, "", "one user a line: name:record[:attribute=value ...]; re-read when it changes"}.required().only_for("file"),
     Key{"backends.*.url", Type::Url, "", "redis:// rediss:// unix://; sentinel: redis-sentinel://host:26379,host2:26379/master-name/0"}.required().only_for("redis"),
     Key{"backends.*.username", Type::Text, "", "of a Redis ACL user"}.only_for("redis"),

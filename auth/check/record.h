@@ -53,8 +53,17 @@ class Record {
     /// Whether matches() is quick enough for a reactor.
     [[nodiscard]] bool is_cheap() const noexcept { return std::holds_alternative<Plain>(kind_); }
 
+    /// Whether a user with this record can log in by `mechanism` (upper case).
+    [[nodiscard]] bool serves(std::string_view mechanism) const;
+
     /// The stored keys that serve SCRAM; nullptr for a record of another kind. Lives as long as the record.
     [[nodiscard]] const ScramRecord* scram() const noexcept { return std::get_if<ScramRecord>(&kind_); }
+
+    /// The password of a {PLAIN} record; nullptr for a record of another kind. Lives as long as the record.
+    [[nodiscard]] const Secret* plain() const noexcept {
+        const auto* const kind = std::get_if<Plain>(&kind_);
+        return kind == nullptr ? nullptr : &kind->password;
+    }
 
     /// The record as parse() reads it. A secret: for {PLAIN} it is the password itself.
     [[nodiscard]] Secret text() const;

@@ -1,11 +1,14 @@
-// The password check of one AUTH attempt against its prefetched record. Unknown users are checked against a
-// stand-in that costs the same and never agrees. Remembers what it said. One thread at a time.
+// What the record of one AUTH attempt says, to a password, to a proof made from keys, or to a certificate.
+// Unknown users are judged by a stand-in that costs the same and never agrees. Remembers what it said. One
+// thread at a time.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "auth/check/record.h"
+#include "auth/check/scram_fake.h"
 #include "auth/dialogue/mechanism_engine.h"
 
 namespace gatepost::auth {
@@ -14,40 +17,53 @@ class RecordCheck final : public PasswordCheck {
   public:
     using Match = bool (*)(const Record&, ByteView password);
 
-    /// `user`: whom the client named. `record`: the user's own or a stand-in. `is_known`, `is_disabled`: what
-    /// the store said.
-    RecordCheck(std::string user, const Record& record, bool is_known, bool is_disabled, Match match)
-        : user_(std::move(user)),
-          record_(record),
-          is_known_(is_known),
-          is_disabled_(is_disabled),
-          match_(match) {}
+    struct Subject {
+        std::string user;  ///< whom the client named
+        /// The user's own record or a stand-in; nullptr when a service judges passwords instead: see
+        /// assume().
+        std::shared_ptr<const Record> record;
+        bool is_known = false;
+        bool is_disabled = false;
+    };
 
-    [[nodiscard]] bool matches(std::string_view user, ByteView password) override {
-        agreed_ = false;
-        reason_ = Reason::kEngineFailed;  // asked about somebody else: nobody's password is right then
-        if (user != user_) return false;
-        const bool is_equal = match_(record_, password);
-        // Only who knows the password may learn that the account is disabled.
-        reason_ = !is_known_ ? Reason::kUnknownUser
-                             : (!is_equal ? Reason::kWrongPassword
-                                          : (is_disabled_ ? Reason::kDisabled : Reason::kNone));
-        agreed_ = is_equal && is_known_ && !is_disabled_;
-        return agreed_;
-    }
+    /// `fake` outlives the check.
+    RecordCheck(Subject subject, Match match, const ScramFake& fake)
+        : subject_(std::move(subject)), match_(match), fake_(fake) {}
 
-    /// Whether the last question was answered with yes.
+    /// The password was judged before: matches() says so without hashing.
+    void assume(bool is_equal) noexcept { assumed_ = is_equal; }
+
+    [[nodiscard]] bool matches(std::string_view user, ByteView password) override;
+    [[nodiscard]] Secret scram_keys(std::string_view mechanism) override;
+    [[nodiscard]] Secret plain_password() override;
+
+    /// TLS has proved who the user is: whether such a user exists and may log in.
+    [[nodiscard]] bool may_log_in();
+
+    /// Whether what was asked last was answered for the user himself, and he may log in. Of keys and plain
+    /// passwords: that they were his, and whoever proves to have them is he.
     [[nodiscard]] bool agreed() const noexcept { return agreed_; }
 
-    /// Why not; kEngineFailed when it was never asked.
+    /// Why not; where it agreed, why a proof that fails fails. kEngineFailed when it was never asked.
     [[nodiscard]] Reason reason() const noexcept { return reason_; }
 
+    /// Whether matches() found the password right or wrong, whoever's it was; nothing when it was not asked.
+    [[nodiscard]] std::optional<bool> was_equal() const noexcept { return was_equal_; }
+
+    [[nodiscard]] const Subject& subject() const noexcept { return subject_; }
+    [[nodiscard]] bool is_cheap() const noexcept {
+        return assumed_.has_value() || subject_.record == nullptr || subject_.record->is_cheap();
+    }
+
   private:
-    const std::string user_;
-    const Record& record_;
-    const bool is_known_;
-    const bool is_disabled_;
+    /// Notes whether the record could serve, and what follows from it.
+    void served(bool has_served);
+
+    const Subject subject_;
     const Match match_;
+    const ScramFake& fake_;
+    std::optional<bool> assumed_;
+    std::optional<bool> was_equal_;
     bool agreed_ = false;
     Reason reason_ = Reason::kEngineFailed;
 };

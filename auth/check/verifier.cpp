@@ -1,10 +1,10 @@
 #include "auth/check/verifier.h"
 
-#include <atomic>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
-#include "auth/check/record_check.h"
+#include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
 
 namespace gatepost::auth {
@@ -20,61 +20,16 @@ std::shared_ptr<const Record> make_default_stand_in() {
     return made;
 }
 
-Verdict refusal(Outcome outcome, Reason reason) {
-    return {.outcome = outcome, .reason = reason, .challenge = {}, .identity = {}};
+bool is_client_first(const std::string& mechanism) {
+    const Mechanism* const known = find_mechanism(mechanism);
+    return known != nullptr && known->client_first;
+}
+
+Verdict empty_challenge() {
+    return {.outcome = Outcome::kChallenge, .reason = Reason::kNone, .challenge = {}, .identity = {}};
 }
 
 }  // namespace
-
-/// One AUTH of one connection. Shared with the job that runs its step: whoever lets go last disposes of the
-/// exchange.
-struct StoreVerifier::Attempt {
-    Attempt(ConnectionId connection, const std::string& name)
-        : id(connection), mechanism(name), grammar(name) {}
-
-    const ConnectionId id;
-    const std::string mechanism;
-    MessageGrammar grammar;
-    std::unique_ptr<MechanismExchange> exchange;
-    std::optional<Secret> message;  // of the step in progress
-    Lookup lookup;
-    std::shared_ptr<const Record> record;  // the user's own or a stand-in
-    bool is_busy = false;                  // a step was given and not yet answered; home thread
-    std::atomic<bool> is_cancelled = false;
-
-    [[nodiscard]] Verdict run(Match match);
-};
-
-// The only function that can accept. Home or pool thread.
-Verdict StoreVerifier::Attempt::run(Match match) {
-    const bool is_known = lookup.status == Lookup::Status::kFound && lookup.credential != nullptr;
-    const bool is_disabled = is_known && lookup.credential->disabled;
-    static const Lookup kNobody{};
-    Verdict verdict;
-    if (record == nullptr) {
-        // Only steps without a password have no record: nothing can be proved by them.
-        class : public PasswordCheck {
-            bool matches(std::string_view, ByteView) override { return false; }
-        } nobody;
-        verdict = exchange->step(message, kNobody, nobody);
-        if (verdict.outcome == Outcome::kAccepted)
-            verdict = refusal(Outcome::kUnavailable, Reason::kEngineFailed);
-    } else {
-        RecordCheck check(grammar.user(), *record, is_known, is_disabled, match);
-        verdict = exchange->step(message, lookup, check);
-        if (verdict.outcome == Outcome::kAccepted) {
-            const bool names_agree = verdict.identity.user == grammar.user() && is_known &&
-                                     lookup.credential->user == grammar.user();
-            if (!check.agreed() || !names_agree)
-                verdict = refusal(Outcome::kUnavailable, Reason::kEngineFailed);
-        } else if (verdict.outcome == Outcome::kRejected && check.reason() != Reason::kNone) {
-            verdict.reason = check.reason();  // libsasl's own code does not know (facts.md 1)
-        }
-    }
-    message.reset();
-    verdict.identity = {.user = grammar.user(), .mechanism = mechanism, .backend = lookup.backend};
-    return verdict;
-}
 
 StoreVerifier::StoreVerifier(Parts parts)
     : parts_(std::move(parts)),
@@ -92,45 +47,49 @@ Task StoreVerifier::guarded(Function function) {
     };
 }
 
-StoreVerifier::AttemptPtr StoreVerifier::begin(ConnectionId id, const Step& step) {
-    cancel(id);  // whatever was left of an AUTH before
-    auto attempt = std::make_shared<Attempt>(id, step.mechanism);
-    attempt->exchange = parts_.engine.begin(step.mechanism);
-    attempts_.emplace(id.value, attempt);
-    return attempt;
-}
-
 void StoreVerifier::step(ConnectionId id, Step step) {
     AttemptPtr attempt;
     if (step.is_first) {
-        attempt = begin(id, step);
+        cancel(id);  // whatever was left of an AUTH before
+        attempt = std::make_shared<Attempt>(id, step.mechanism, std::move(step.channel));
+        attempts_.emplace(id.value, attempt);
     } else if (const auto found = attempts_.find(id.value); found != attempts_.end()) {
         attempt = found->second;
     }
-    if (attempt == nullptr || attempt->is_busy || step.mechanism != attempt->mechanism ||
-        !attempt->exchange) {
-        // A step out of turn, or a mechanism that the engine has not: our own fault, so never "wrong
-        // password".
+    if (attempt == nullptr || attempt->is_busy || step.mechanism != attempt->mechanism) {
+        // A step out of turn: our own fault, so never "wrong password".
         cancel(id);
-        attempt = std::make_shared<Attempt>(id, step.mechanism);
+        attempt = std::make_shared<Attempt>(id, step.mechanism, Channel{});
         attempts_.emplace(id.value, attempt);
         attempt->is_busy = true;
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kEngineFailed));
     }
     attempt->is_busy = true;
     attempt->message = std::move(step.message);
-    const std::optional<Secret>& message = attempt->message;
-    if (!message) return judge(attempt);
-    switch (attempt->grammar.next(message->reveal())) {
+    take_message(attempt);
+}
+
+void StoreVerifier::take_message(const AttemptPtr& attempt) {
+    if (!attempt->message) {
+        // The client is asked for its first message before the engine hears of anything: what it must be told
+        // (which channel binding holds) stands there.
+        return is_client_first(attempt->mechanism) ? post(attempt, empty_challenge()) : judge(attempt);
+    }
+    switch (attempt->grammar.next(attempt->message->reveal())) {
         case MessageGrammar::Check::kGood: break;
         case MessageGrammar::Check::kMalformed:
             return post(attempt, refusal(Outcome::kMalformed, attempt->grammar.reason()));
         case MessageGrammar::Check::kUnacceptable:
             return post(attempt, refusal(Outcome::kRejected, attempt->grammar.reason()));
     }
-    if (!attempt->grammar.has_password()) return judge(attempt);
+    const bool could_bind = !attempt->channel.exporter.empty() || !attempt->channel.end_point.empty();
+    if (could_bind && attempt->grammar.believes_no_binding())
+        return post(attempt, refusal(Outcome::kRejected, Reason::kDowngraded));
+    if (!attempt->grammar.binding_type().empty() && attempt->facts().binding.empty())
+        return post(attempt, refusal(Outcome::kMalformed, Reason::kBadMessage));
+    if (!attempt->needs_record()) return judge(attempt);
     if (parts_.stores.empty()) return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
-    look_up(attempt, 0);
+    look_up(attempt, 0, nullptr);
 }
 
 void StoreVerifier::cancel(ConnectionId id) {
@@ -140,75 +99,176 @@ void StoreVerifier::cancel(ConnectionId id) {
     attempts_.erase(found);
 }
 
-void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store) {
-    parts_.stores[store].store->lookup(
-        attempt->grammar.user(), parts_.home,
-        [weak = std::weak_ptr<StoreVerifier>(self_), attempt, store](Lookup lookup) {
+// ---- who knows the user
+
+void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in) {
+    const NamedStore& named = parts_.stores[store];
+    if (named.service) return ask_service(attempt, named);
+    named.store->lookup(
+        attempt->user(), parts_.home,
+        [weak = std::weak_ptr<StoreVerifier>(self_), attempt, store, stand_in](Lookup lookup) {
             if (const std::shared_ptr<StoreVerifier> self = weak.lock())
-                self->on_lookup(attempt, store, std::move(lookup));
+                self->on_lookup(attempt, store, stand_in, std::move(lookup));
         });
 }
 
-void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, Lookup lookup) {
+void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
+                              Lookup lookup) {
     if (attempt->is_cancelled) return;
-    lookup.backend = parts_.stores[store].name;
-    const std::shared_ptr<const StoredCredential> stand_in =
-        attempt->lookup.stand_in ? attempt->lookup.stand_in : lookup.stand_in;
-    attempt->lookup = std::move(lookup);
-    attempt->lookup.stand_in = stand_in;
-    switch (attempt->lookup.status) {
-        case Lookup::Status::kUnavailable:
-            return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
-        case Lookup::Status::kUnknown:
-            if (store + 1 < parts_.stores.size()) return look_up(attempt, store + 1);
-            attempt->lookup.backend.clear();
-            break;
-        case Lookup::Status::kFound: break;
-    }
-    const StoredCredential* const source = attempt->lookup.status == Lookup::Status::kFound
-                                               ? attempt->lookup.credential.get()
-                                               : attempt->lookup.stand_in.get();
-    attempt->record = default_stand_in_;
-    if (source != nullptr) {
-        Result<Record> record = Record::parse(source->record.reveal());
-        if (record) attempt->record = std::make_shared<const Record>(std::move(*record));
-        // A record that cannot be read is the store's fault, not a wrong password.
-        if (!record && attempt->lookup.status == Lookup::Status::kFound) attempt->record = nullptr;
-    }
-    if (attempt->record == nullptr)
+    if (lookup.status == Lookup::Status::kUnavailable)
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    if (lookup.status == Lookup::Status::kUnknown) {
+        const StandIn& first = stand_in ? stand_in : lookup.stand_in;
+        if (store + 1 < parts_.stores.size()) return look_up(attempt, store + 1, first);
+        return take_record(attempt, false, first ? first->record.reveal() : ByteView());
+    }
+    attempt->backend = parts_.stores[store].name;
+    if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
+        return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    take_record(attempt, true, lookup.credential->record.reveal(), lookup.credential->disabled);
+}
+
+void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, ByteView text, bool is_disabled) {
+    RecordCheck::Subject subject{.user = attempt->user(),
+                                 .record = default_stand_in_,
+                                 .is_known = is_known,
+                                 .is_disabled = is_disabled};
+    if (!text.empty()) {
+        Result<Record> record = Record::parse(text);
+        if (record) subject.record = std::make_shared<const Record>(std::move(*record));
+        // A record that cannot be read is the store's fault, not a wrong password.
+        if (!record && is_known) subject.record = nullptr;
+    }
+    if (subject.record == nullptr) return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    attempt->version = Secret(text);
+    attempt->check.emplace(std::move(subject), parts_.match, parts_.fake);
+    attempt->is_cacheable = is_known && !is_disabled && attempt->grammar.has_password();
     judge(attempt);
 }
 
-void StoreVerifier::judge(const AttemptPtr& attempt) {
-    if (attempt->record == nullptr || attempt->record->is_cheap())
-        return post(attempt, attempt->run(parts_.match));
+/// A service knows users only together with their passwords. It is the last of the stores (decisions.md 13).
+void StoreVerifier::ask_service(const AttemptPtr& attempt, const NamedStore& named) {
+    attempt->backend = named.name;
+    if (!attempt->grammar.has_password())
+        return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    attempt->check.emplace(
+        RecordCheck::Subject{
+            .user = attempt->user(), .record = nullptr, .is_known = true, .is_disabled = false},
+        parts_.match, parts_.fake);
+    attempt->is_cacheable = true;
+    if (is_remembered(*attempt)) return post(attempt, run(*attempt));
+    if (!is_first_of_its_kind(attempt)) return;
+    named.service->check(attempt->user(), attempt->password_secret(), parts_.home,
+                         [weak = std::weak_ptr<StoreVerifier>(self_), attempt](PasswordAnswer answer) {
+                             if (const std::shared_ptr<StoreVerifier> self = weak.lock())
+                                 self->on_service(attempt, answer);
+                         });
+}
 
+void StoreVerifier::on_service(const AttemptPtr& attempt, PasswordAnswer answer) {
+    if (answer == PasswordAnswer::kUnavailable)
+        return conclude(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    attempt->check->assume(answer == PasswordAnswer::kAccepted);
+    conclude(attempt, run(*attempt));
+}
+
+// ---- judging
+
+void StoreVerifier::judge(const AttemptPtr& attempt) {
+    if (!attempt->check || !attempt->grammar.has_password() || attempt->check->is_cheap())
+        return post(attempt, run(*attempt));
+    // Unknown and disabled users take the whole way, each time.
+    if (!attempt->is_cacheable) return hash(attempt);
+    if (is_remembered(*attempt)) return post(attempt, run(*attempt));
+    if (is_first_of_its_kind(attempt)) hash(attempt);
+}
+
+bool StoreVerifier::is_remembered(Attempt& attempt) {
+    const bool is_held = parts_.cache.holds(attempt.backend, attempt.user(), attempt.password(),
+                                            attempt.version.reveal(), Clock::now());
+    if (is_held) attempt.check->assume(true);
+    return is_held;
+}
+
+/// False: the same password of the same user is being checked already, and the answer will count for this
+/// attempt too.
+bool StoreVerifier::is_first_of_its_kind(const AttemptPtr& attempt) {
+    attempt->flight = parts_.cache.digest(attempt->backend, attempt->user(), attempt->password(),
+                                          attempt->version.reveal());
+    return !attempt->flight || flights_.join(*attempt->flight, attempt);
+}
+
+void StoreVerifier::hash(const AttemptPtr& attempt) {
     const bool is_queued =
-        parts_.pool.try_submit([attempt = AttemptPtr(attempt), match = parts_.match, &home = parts_.home,
+        parts_.pool.try_submit([attempt = AttemptPtr(attempt), &home = parts_.home, &engine = parts_.engine,
                                 weak = std::weak_ptr<StoreVerifier>(self_)](bool is_late) mutable {
-            if (attempt->is_cancelled) return;
+            const bool is_skipped = attempt->is_cancelled;
             Verdict verdict = refusal(Outcome::kBusy, Reason::kDeadline);
-            if (is_late) {
-                verdict.identity = {
-                    .user = attempt->grammar.user(), .mechanism = attempt->mechanism, .backend = {}};
-            } else {
-                verdict = attempt->run(match);
-            }
+            if (!is_late && !is_skipped) verdict = run_with(engine, *attempt);
             // Handed over whole: from here on the attempt is the home thread's again.
-            home.post([weak = std::move(weak), attempt = std::move(attempt),
-                       verdict = std::move(verdict)]() mutable {
-                if (const std::shared_ptr<StoreVerifier> self = weak.lock())
-                    self->deliver(attempt, std::move(verdict));
+            home.post([weak = std::move(weak), attempt = std::move(attempt), verdict = std::move(verdict),
+                       is_skipped]() mutable {
+                const std::shared_ptr<StoreVerifier> self = weak.lock();
+                if (!self) return;
+                if (is_skipped) return self->hand_on(attempt);
+                self->conclude(attempt, std::move(verdict));
             });
         });
-    if (!is_queued) post(attempt, refusal(Outcome::kBusy, Reason::kQueueFull));
+    if (!is_queued) conclude_later(attempt, refusal(Outcome::kBusy, Reason::kQueueFull));
+}
+
+/// The check was not made, because its client has gone: the next of those who waited for it makes it.
+void StoreVerifier::hand_on(const AttemptPtr& attempt) {
+    attempt->message.reset();
+    if (!attempt->flight) return;
+    for (const AttemptPtr& other : flights_.finish(*attempt->flight)) {
+        if (other != attempt && !other->is_cancelled) judge(other);
+    }
+}
+
+/// The end of a check that was really made: it is remembered, and everybody who waited for it hears.
+void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
+    const std::optional<bool> was_equal = attempt->check ? attempt->check->was_equal() : std::nullopt;
+    if (attempt->is_cacheable && attempt->message && was_equal) {
+        if (*was_equal) {
+            parts_.cache.remember(attempt->backend, attempt->user(), attempt->password(),
+                                  attempt->version.reveal(), Clock::now());
+        } else {
+            parts_.cache.forget(attempt->backend, attempt->user(), attempt->password());
+        }
+    }
+    std::vector<AttemptPtr> waiting;
+    if (attempt->flight) waiting = flights_.finish(*attempt->flight);
+    for (const AttemptPtr& other : waiting) {
+        if (other == attempt || other->is_cancelled) continue;
+        if (was_equal) {
+            other->check->assume(*was_equal);
+            deliver(other, run(*other));
+        } else {
+            deliver(other, refusal(verdict.outcome, verdict.reason));
+        }
+    }
+    deliver(attempt, std::move(verdict));
+}
+
+void StoreVerifier::conclude_later(const AttemptPtr& attempt, Verdict verdict) {
+    parts_.home.post(
+        guarded([attempt = AttemptPtr(attempt), verdict = std::move(verdict)](StoreVerifier& self) mutable {
+            self.conclude(attempt, std::move(verdict));
+        }));
+}
+
+Verdict StoreVerifier::run(Attempt& attempt) {
+    return run_with(parts_.engine, attempt);
+}
+
+Verdict StoreVerifier::run_with(MechanismEngine& engine, Attempt& attempt) {
+    if (!attempt.exchange) attempt.exchange = engine.begin(attempt.mechanism, attempt.facts());
+    if (!attempt.exchange) return refusal(Outcome::kUnavailable, Reason::kEngineFailed);
+    return attempt.run();
 }
 
 void StoreVerifier::post(AttemptPtr attempt, Verdict verdict) {
-    if (verdict.identity.user.empty()) {
-        verdict.identity = {.user = attempt->grammar.user(), .mechanism = attempt->mechanism, .backend = {}};
-    }
     parts_.home.post(
         guarded([attempt = std::move(attempt), verdict = std::move(verdict)](StoreVerifier& self) mutable {
             self.deliver(attempt, std::move(verdict));
@@ -216,8 +276,12 @@ void StoreVerifier::post(AttemptPtr attempt, Verdict verdict) {
 }
 
 void StoreVerifier::deliver(const AttemptPtr& attempt, Verdict verdict) {
+    attempt->message.reset();
     if (attempt->is_cancelled) return;
     attempt->is_busy = false;
+    if (verdict.identity.user.empty())
+        verdict.identity = {
+            .user = attempt->user(), .mechanism = attempt->mechanism, .backend = attempt->backend};
     if (verdict.outcome != Outcome::kChallenge) attempts_.erase(attempt->id.value);
     parts_.receiver.on_verdict(attempt->id, std::move(verdict));
 }

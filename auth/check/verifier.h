@@ -9,19 +9,25 @@
 #include <unordered_map>
 #include <vector>
 
+#include "auth/check/attempt.h"
 #include "auth/check/record.h"
+#include "auth/check/scram_fake.h"
+#include "auth/check/single_flight.h"
+#include "auth/check/verify_cache.h"
 #include "auth/check/verify_pool.h"
 #include "auth/dialogue/credential_store.h"
 #include "auth/dialogue/mechanism_engine.h"
+#include "auth/dialogue/password_service.h"
 #include "auth/dialogue/verifier.h"
 #include "proxy/base/executor.h"
 
 namespace gatepost::auth {
 
-/// A store and its name under `backends:`.
+/// A backend and its name under `backends:`: a store of records, or a service that judges passwords itself.
 struct NamedStore {
     std::string name;
     std::shared_ptr<CredentialStore> store;
+    std::shared_ptr<PasswordService> service = {};  ///< instead of a store; the last one only
 };
 
 class StoreVerifier final : public Verifier {
@@ -36,6 +42,8 @@ class StoreVerifier final : public Verifier {
         VerdictReceiver& receiver;
         MechanismEngine& engine;
         VerifyPool& pool;
+        VerifyCache& cache;
+        const ScramFake& fake;
         std::vector<NamedStore> stores;  ///< asked in this order: unknown goes on, a refusal is final
         Match match = [](const Record& record, ByteView password) { return record.matches(password); };
     };
@@ -50,13 +58,25 @@ class StoreVerifier final : public Verifier {
     [[nodiscard]] std::size_t open_exchanges() const noexcept { return attempts_.size(); }
 
   private:
-    struct Attempt;
     using AttemptPtr = std::shared_ptr<Attempt>;
+    using StandIn = std::shared_ptr<const StoredCredential>;
 
-    [[nodiscard]] AttemptPtr begin(ConnectionId id, const Step& step);
-    void look_up(const AttemptPtr& attempt, std::size_t store);
-    void on_lookup(const AttemptPtr& attempt, std::size_t store, Lookup lookup);
+    void take_message(const AttemptPtr& attempt);
+    void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in);
+    void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in, Lookup lookup);
+    void take_record(const AttemptPtr& attempt, bool is_known, ByteView text, bool is_disabled = false);
+    void ask_service(const AttemptPtr& attempt, const NamedStore& named);
+    void on_service(const AttemptPtr& attempt, PasswordAnswer answer);
+
     void judge(const AttemptPtr& attempt);
+    [[nodiscard]] bool is_remembered(Attempt& attempt);
+    [[nodiscard]] bool is_first_of_its_kind(const AttemptPtr& attempt);
+    void hash(const AttemptPtr& attempt);
+    void hand_on(const AttemptPtr& attempt);
+    void conclude(const AttemptPtr& attempt, Verdict verdict);
+    void conclude_later(const AttemptPtr& attempt, Verdict verdict);
+    [[nodiscard]] Verdict run(Attempt& attempt);
+    [[nodiscard]] static Verdict run_with(MechanismEngine& engine, Attempt& attempt);
     void post(AttemptPtr attempt, Verdict verdict);
     void deliver(const AttemptPtr& attempt, Verdict verdict);
 
@@ -67,7 +87,8 @@ class StoreVerifier final : public Verifier {
     Parts parts_;
     std::unordered_map<std::uint64_t, AttemptPtr> attempts_;  // by ConnectionId
     std::shared_ptr<const Record> default_stand_in_;          // for unknown users of stores that offer none
-    std::shared_ptr<StoreVerifier> self_;                     // owns nothing: expires with this object
+    SingleFlight<AttemptPtr> flights_;
+    std::shared_ptr<StoreVerifier> self_;  // owns nothing: expires with this object
 };
 
 }  // namespace gatepost::auth

@@ -5,6 +5,8 @@
 
 #include <sasl/sasl.h>
 
+#include "auth/cyrus/auxprop_store.h"
+
 namespace gatepost::auth {
 namespace {
 
@@ -19,16 +21,35 @@ AnyProc proc(Function* function) {
 }  // namespace
 
 // What libsasl calls back during a step, and what we said to it.
-struct SaslExchange::Callbacks {
+struct SaslExchange::Callbacks final : PropertySource {
+    const Plugin& plugin;
     PasswordCheck* check = nullptr;  // of the step that runs
     bool has_agreed = false;         // the check said yes in this very step
+    bool has_served = false;         // keys or a password were served to this exchange
     bool acts_for_another = false;
-    std::array<sasl_callback_t, 3> table{};
+    std::array<sasl_callback_t, 4> table{};
 
-    Callbacks() {
+    explicit Callbacks(const Plugin& of) : plugin(of) {
         table[0] = {SASL_CB_SERVER_USERDB_CHECKPASS, proc(&Callbacks::check_password), this};
         table[1] = {SASL_CB_PROXY_POLICY, proc(&Callbacks::authorize), this};
-        table[2] = {SASL_CB_LIST_END, nullptr, nullptr};
+        table[2] = {kPropertyCallback, proc(&Callbacks::nothing), static_cast<PropertySource*>(this)};
+        table[3] = {SASL_CB_LIST_END, nullptr, nullptr};
+    }
+
+    static int nothing() { return SASL_OK; }
+
+    [[nodiscard]] Secret property(std::string_view name) noexcept override {
+        try {
+            Secret value;
+            if (check == nullptr) return value;
+            if (plugin.proof == Proof::kKeys && name == "authPassword")
+                value = check->scram_keys(plugin.mechanism);
+            if (plugin.proof == Proof::kPlain && name == "userPassword") value = check->plain_password();
+            has_served = has_served || !value.empty();
+            return value;
+        } catch (...) {
+            return {};  // nothing may be thrown through C
+        }
     }
 
     static int check_password(sasl_conn_t*, void* context, const char* user, const char* password,
@@ -56,17 +77,44 @@ struct SaslExchange::Callbacks {
     }
 };
 
-SaslExchange::SaslExchange(std::string_view mechanism, const std::string& hostname)
-    : mechanism_(mechanism), callbacks_(std::make_unique<Callbacks>()) {
+struct SaslExchange::Binding {
+    std::string type;
+    std::string octets;
+    sasl_channel_binding_t value{};
+
+    explicit Binding(const ExchangeFacts& facts) : type(facts.binding_type), octets(facts.binding) {
+        value.name = type.c_str();
+        value.critical =
+            0;  // 1 would refuse flag "n" (facts.md 1); that a -PLUS has "p" is our own grammar's part
+        value.len = octets.size();
+        value.data = reinterpret_cast<const unsigned char*>(octets.data());
+    }
+};
+
+SaslExchange::SaslExchange(const Plugin& plugin, const std::string& hostname, const ExchangeFacts& facts)
+    : plugin_(plugin),
+      external_name_(facts.external_name),
+      callbacks_(std::make_unique<Callbacks>(plugin)),
+      binding_(std::make_unique<Binding>(facts)) {
+    if (!set_up(hostname, facts)) dispose();
+}
+
+bool SaslExchange::set_up(const std::string& hostname, const ExchangeFacts& facts) {
     // No realm: an empty one would append "@" to every name.
     if (sasl_server_new("smtp", hostname.c_str(), nullptr, nullptr, nullptr, callbacks_->table.data(), 0,
                         &connection_) != SASL_OK) {
         connection_ = nullptr;
-        return;
+        return false;
     }
     sasl_security_properties_t properties{};
     properties.security_flags = SASL_SEC_NOANONYMOUS;
-    if (sasl_setprop(connection_, SASL_SEC_PROPS, &properties) != SASL_OK) dispose();
+    if (sasl_setprop(connection_, SASL_SEC_PROPS, &properties) != SASL_OK) return false;
+    if (plugin_.proof == Proof::kCertificate) {
+        return !facts.external_name.empty() &&
+               sasl_setprop(connection_, SASL_AUTH_EXTERNAL, facts.external_name.c_str()) == SASL_OK;
+    }
+    return facts.binding_type.empty() ||
+           sasl_setprop(connection_, SASL_CHANNEL_BINDING, &binding_->value) == SASL_OK;
 }
 
 SaslExchange::~SaslExchange() {
@@ -78,7 +126,7 @@ void SaslExchange::dispose() noexcept {
     connection_ = nullptr;
 }
 
-Verdict SaslExchange::step(const std::optional<Secret>& message, const Lookup&, PasswordCheck& check) {
+Verdict SaslExchange::step(const std::optional<Secret>& message, PasswordCheck& check) {
     Verdict verdict;
     const ByteView in = message ? message->reveal() : ByteView();
     if (connection_ == nullptr || in.size() > std::numeric_limits<unsigned>::max()) return verdict;
@@ -89,9 +137,9 @@ Verdict SaslExchange::step(const std::optional<Secret>& message, const Lookup&, 
     const char* out = nullptr;
     unsigned out_size = 0;
     const auto size = static_cast<unsigned>(in.size());
-    const int code = is_started_
-                         ? sasl_server_step(connection_, data, size, &out, &out_size)
-                         : sasl_server_start(connection_, mechanism_.c_str(), data, size, &out, &out_size);
+    const int code = is_started_ ? sasl_server_step(connection_, data, size, &out, &out_size)
+                                 : sasl_server_start(connection_, std::string(plugin_.mechanism).c_str(),
+                                                     data, size, &out, &out_size);
     is_started_ = true;
     verdict = verdict_of(code, out, out_size);
     callbacks_->check = nullptr;
@@ -103,9 +151,11 @@ Verdict SaslExchange::verdict_of(int code, const char* out, unsigned out_size) {
     Verdict verdict;
     switch (code) {
         case SASL_OK:
-            if (!callbacks_->has_agreed || callbacks_->acts_for_another) return verdict;
+            if (!is_vouched_for() || callbacks_->acts_for_another) return verdict;
             verdict.identity.user = proved_user();
             if (verdict.identity.user.empty()) return verdict;
+            if (plugin_.proof == Proof::kCertificate && verdict.identity.user != external_name_)
+                return verdict;
             verdict.outcome = Outcome::kAccepted;
             verdict.reason = Reason::kNone;
             return verdict;
@@ -113,9 +163,17 @@ Verdict SaslExchange::verdict_of(int code, const char* out, unsigned out_size) {
             verdict.outcome = Outcome::kChallenge;
             verdict.reason = Reason::kNone;
             if (out != nullptr) verdict.challenge.assign(out, out_size);
+            has_challenged_ = true;
             return verdict;
         case SASL_BADPROT:
         case SASL_BADPARAM:
+            // The form of each message was checked before. What is wrong with a proof is the channel that it
+            // is bound to: somebody sits in between.
+            if (plugin_.proof == Proof::kKeys && has_challenged_) {
+                verdict.outcome = Outcome::kRejected;
+                verdict.reason = Reason::kDowngraded;
+                return verdict;
+            }
             verdict.outcome = Outcome::kMalformed;
             verdict.reason = Reason::kBadMessage;
             return verdict;
@@ -130,6 +188,17 @@ Verdict SaslExchange::verdict_of(int code, const char* out, unsigned out_size) {
             return verdict;
         default: return verdict;  // FAIL, NOMEM, UNAVAIL, NOMECH…: never "wrong password"
     }
+}
+
+bool SaslExchange::is_vouched_for() const noexcept {
+    switch (plugin_.proof) {
+        case Proof::kPassword: return callbacks_->has_agreed;
+        case Proof::kKeys:
+        case Proof::kPlain: return callbacks_->has_served;
+        case Proof::kCertificate: return !external_name_.empty();
+        case Proof::kItsOwn: return true;
+    }
+    return false;
 }
 
 // Who was proved and who is acted for must be one and the same.

@@ -10,19 +10,12 @@
 #include <sasl/saslplug.h>
 
 #include "auth/cyrus/auxprop_store.h"
+#include "auth/cyrus/plugins.h"
 #include "auth/cyrus/sasl_exchange.h"
 #include "proxy/base/printable.h"
 
 namespace gatepost::auth {
 namespace {
-
-struct Plugin {
-    std::string_view mechanism;
-    std::string_view file;  // how the names of its files begin
-};
-
-// What is loaded and offered; nothing else of the plugin folder is.
-constexpr std::array<Plugin, 2> kPlugins{{{"PLAIN", "libplain.so"}, {"LOGIN", "liblogin.so"}}};
 
 struct Option {
     std::string_view name;
@@ -31,26 +24,35 @@ struct Option {
 
 // In place of a configuration file. "auxprop" is our own plugin, which has no passwords: the fall-through
 // behind a refusing password check finds nothing (facts.md 0).
-constexpr std::array<Option, 5> kOptions{{
-    {"mech_list", "PLAIN LOGIN"},
+constexpr std::array<Option, 4> kOptions{{
     {"auxprop_plugin", kAuxpropName},
     {"pwcheck_method", "auxprop"},
     {"auto_transition", "no"},
     {"log_level", "1"},
 }};
 
-std::function<void(std::string_view)>& log_sink() {
-    static std::function<void(std::string_view)>
-        sink;  // written on the main thread before workers and after them
-    return sink;
+/// Of the one library; written on the main thread before workers and after them.
+struct Shared {
+    SaslLibrary::Options options;
+    std::string mech_list;
+};
+
+Shared& shared() {
+    static Shared one;
+    return one;
 }
 
 int get_option(void*, const char*, const char* name, const char** value, unsigned* size) {
     if (name == nullptr || value == nullptr) return SASL_BADPARAM;
-    const auto* const found = std::ranges::find(kOptions, std::string_view(name), &Option::name);
-    if (found == kOptions.end()) return SASL_FAIL;
-    *value = found->value;
-    if (size != nullptr) *size = static_cast<unsigned>(std::strlen(found->value));
+    if (std::string_view(name) == "mech_list") {
+        *value = shared().mech_list.c_str();
+    } else if (const auto* const found = std::ranges::find(kOptions, std::string_view(name), &Option::name);
+               found != kOptions.end()) {
+        *value = found->value;
+    } else {
+        return SASL_FAIL;
+    }
+    if (size != nullptr) *size = static_cast<unsigned>(std::strlen(*value));
     return SASL_OK;
 }
 
@@ -59,7 +61,7 @@ int get_option(void*, const char*, const char* name, const char** value, unsigne
 int log_line(void*, int level, const char* message) {
     if ((level != SASL_LOG_ERR && level != SASL_LOG_WARN) || message == nullptr) return SASL_OK;
     try {
-        if (log_sink()) log_sink()(printable(message));
+        if (shared().options.log) shared().options.log(printable(message));
     } catch (...) {
         return SASL_OK;  // a line less in the log, nothing thrown through C
     }
@@ -70,8 +72,10 @@ int verify_file(void*, const char* path, sasl_verify_type_t type) {
     if (type != SASL_VRFY_PLUGIN || path == nullptr) return SASL_CONTINUE;
     std::string_view file(path);
     file.remove_prefix(file.rfind('/') + 1);  // npos + 1 is the beginning
-    const bool is_wanted =
-        std::ranges::any_of(kPlugins, [file](const Plugin& plugin) { return file.starts_with(plugin.file); });
+    const bool is_wanted = std::ranges::any_of(shared().options.mechanisms, [file](const std::string& name) {
+        const Plugin* const plugin = find_plugin(name);
+        return plugin != nullptr && !plugin->file.empty() && file.starts_with(plugin->file);
+    });
     return is_wanted ? SASL_OK : SASL_CONTINUE;
 }
 
@@ -107,13 +111,20 @@ void free_mutex(void* mutex) {
     delete static_cast<std::mutex*>(mutex);
 }  // sasl_done may pass nullptr
 
+/// Why the first mechanism that cannot be had cannot; "" when all can.
 std::string missing_mechanism() {
     const char** const names = sasl_global_listmech();
-    for (const Plugin& plugin : kPlugins) {
-        bool is_there = false;
+    for (const std::string& wanted : shared().options.mechanisms) {
+        const Plugin* const plugin = find_plugin(wanted);
+        if (plugin == nullptr) return "no mechanism of Cyrus SASL is called " + wanted;
+        // -PLUS and EXTERNAL are listed only once a session has what they need.
+        std::string_view listed = plugin->mechanism;
+        if (listed.ends_with("-PLUS")) listed.remove_suffix(5);
+        bool is_there = plugin->file.empty();
         for (const char** name = names; name != nullptr && *name != nullptr; ++name)
-            is_there |= plugin.mechanism == *name;
-        if (!is_there) return std::string(plugin.mechanism);
+            is_there |= listed == *name;
+        if (!is_there)
+            return "Cyrus SASL has no plugin for " + wanted + ": install " + std::string(plugin->package);
     }
     return {};
 }
@@ -121,12 +132,18 @@ std::string missing_mechanism() {
 }  // namespace
 
 SaslLibrary::SaslLibrary(Options options) {
-    log_sink() = std::move(options.log);
+    std::string list;
+    for (const std::string& mechanism : options.mechanisms) {
+        std::string_view name = mechanism;
+        if (name.ends_with("-PLUS")) name.remove_suffix(5);  // libsasl adds it by itself
+        list.append(list.empty() ? "" : " ").append(name);
+    }
+    shared() = {.options = std::move(options), .mech_list = std::move(list)};
 }
 
 SaslLibrary::~SaslLibrary() {
     sasl_server_done();
-    log_sink() = nullptr;
+    shared() = {};
 }
 
 Result<std::unique_ptr<SaslLibrary>> SaslLibrary::start(Options options) {
@@ -139,7 +156,7 @@ Result<std::unique_ptr<SaslLibrary>> SaslLibrary::start(Options options) {
         return fail(std::string("Cyrus SASL cannot start: ") + sasl_errstring(code, nullptr, nullptr));
     if (!register_auxprop_store()) return fail("Cyrus SASL refused Gatepost's own property plugin");
     if (const std::string missing = missing_mechanism(); !missing.empty()) {
-        return fail("Cyrus SASL has no plugin for " + missing + ": install libsasl2-modules");
+        return fail(missing);
     }
     return library;
 }
@@ -152,12 +169,18 @@ std::string SaslLibrary::version() {
     return std::to_string(number) + "." + std::to_string(minor) + "." + std::to_string(step);
 }
 
-CyrusEngine::CyrusEngine(SaslLibrary&, std::string hostname) : hostname_(std::move(hostname)) {}
+bool SaslLibrary::has(std::string_view mechanism) const {
+    return std::ranges::find(shared().options.mechanisms, mechanism) != shared().options.mechanisms.end();
+}
 
-std::unique_ptr<MechanismExchange> CyrusEngine::begin(std::string_view mechanism) {
-    const bool is_known = std::ranges::any_of(
-        kPlugins, [mechanism](const Plugin& plugin) { return plugin.mechanism == mechanism; });
-    return is_known ? std::make_unique<SaslExchange>(mechanism, hostname_) : nullptr;
+CyrusEngine::CyrusEngine(SaslLibrary& library, std::string hostname)
+    : library_(library), hostname_(std::move(hostname)) {}
+
+std::unique_ptr<MechanismExchange> CyrusEngine::begin(std::string_view mechanism,
+                                                      const ExchangeFacts& facts) {
+    const Plugin* const plugin = find_plugin(mechanism);
+    if (plugin == nullptr || !library_.has(mechanism)) return nullptr;
+    return std::make_unique<SaslExchange>(*plugin, hostname_, facts);
 }
 
 }  // namespace gatepost::auth

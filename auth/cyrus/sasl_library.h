@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/dialogue/mechanism_engine.h"
 #include "proxy/base/result.h"
@@ -19,6 +20,8 @@ class SaslLibrary {
         /// Warnings and errors of the library, one printable line each, never with a secret; called on any
         /// thread. May be empty.
         std::function<void(std::string_view line)> log;
+        /// What may be offered, upper case; no other plugin is loaded.
+        std::vector<std::string> mechanisms{"PLAIN", "LOGIN"};
     };
 
     /// Main thread, before any other; at most one object lives at a time. The error names what to install.
@@ -32,6 +35,9 @@ class SaslLibrary {
     /// "2.1.28", of the library that is loaded. Any thread.
     [[nodiscard]] static std::string version();
 
+    /// Whether `mechanism` is one of Options::mechanisms. Any thread.
+    [[nodiscard]] bool has(std::string_view mechanism) const;
+
   private:
     explicit SaslLibrary(Options options);
 };
@@ -43,9 +49,11 @@ class CyrusEngine final : public MechanismEngine {
     /// show it.
     CyrusEngine(SaslLibrary& library, std::string hostname);
 
-    [[nodiscard]] std::unique_ptr<MechanismExchange> begin(std::string_view mechanism) override;
+    [[nodiscard]] std::unique_ptr<MechanismExchange> begin(std::string_view mechanism,
+                                                           const ExchangeFacts& facts) override;
 
   private:
+    const SaslLibrary& library_;
     const std::string hostname_;
 };
 

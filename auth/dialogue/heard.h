@@ -20,6 +20,7 @@ struct Heard {
     std::string authzid;       ///< for whom it acts, as far as it said so in a good message
     std::string binding_type;  ///< of the channel binding that it uses: "tls-exporter"
     Reason reason = Reason::kNone;
+    bool believes_no_binding = false;  ///< it could bind, but believes that we cannot: SCRAM's flag "y"
     bool has_password = false;
     bool needs_record = false;
 

@@ -18,6 +18,7 @@ struct Mechanism {
                                  ///< otherwise
     int client_messages = 0;     ///< how many the client sends at most
     bool server_first = false;   ///< it begins with a challenge: there is no initial response
+    bool client_first = false;   ///< without an initial response the client is asked by an empty challenge
     bool needs_binding = false;  ///< a -PLUS: the client must bind to the TLS channel
     bool is_opaque = false;      ///< its messages are the engine's alone; no user is known before it says so
     std::size_t proof_size = 0;  ///< SCRAM: octets of its hash; 0 for all others

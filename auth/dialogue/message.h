@@ -18,6 +18,11 @@
 
 namespace gatepost::auth {
 
+/// The password in a message that MessageGrammar::has_password() was true for.
+[[nodiscard]] inline ByteView password_in(ByteView message) {
+    return message.substr(message.rfind('\0') + 1);  // npos + 1 is the beginning
+}
+
 /// Reads the decoded messages of one exchange in order.
 class MessageGrammar {
   public:
@@ -49,6 +54,9 @@ class MessageGrammar {
     /// The channel binding that the client uses ("tls-exporter"), "" for none. A name that we know, not
     /// necessarily one that this connection has. Valid until the next message.
     [[nodiscard]] std::string_view binding_type() const noexcept { return heard_.binding_type; }
+
+    /// The client could bind, but believes that we cannot: where we can, somebody in between has lied.
+    [[nodiscard]] bool believes_no_binding() const noexcept { return heard_.believes_no_binding; }
 
   private:
     using Grammar = std::variant<std::monostate, PlainGrammar, LoginGrammar, ScramGrammar, CramGrammar,

@@ -115,6 +115,7 @@ MessageCheck ScramGrammar::first(ByteView message, Heard& heard) {
     if (!authzid->empty() && *authzid != *user) return heard.unacceptable(Reason::kNotAuthorized);
     heard.authzid = *authzid;
     heard.needs_record = true;
+    heard.believes_no_binding = *flag == "y";
     if (needs_binding_) heard.binding_type = flag->substr(kBindingFlag.size());
     header_ = message.substr(0, flag->size() + for_whom->size() + 2);
     nonce_ = *nonce;

@@ -8,6 +8,8 @@ std::string_view to_string(Reason reason) {
         case Reason::kUnknownUser: return "unknown_user";
         case Reason::kWrongPassword: return "wrong_password";
         case Reason::kDisabled: return "disabled";
+        case Reason::kWrongRecord: return "wrong_record";
+        case Reason::kDowngraded: return "downgraded";
         case Reason::kNotAuthorized: return "not_authorized";
         case Reason::kBadMessage: return "bad_message";
         case Reason::kStoreFailed: return "store_failed";

@@ -24,6 +24,8 @@ enum class Reason {
     kUnknownUser,
     kWrongPassword,
     kDisabled,
+    kWrongRecord,    ///< the user's record cannot serve this mechanism
+    kDowngraded,     ///< somebody hid from the client that channels can be bound here
     kNotAuthorized,  ///< an authzid that is another user
     kBadMessage,
     kStoreFailed,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "auth/dialogue/channel.h"
 #include "auth/dialogue/verdict.h"
 #include "proxy/base/ids.h"
 #include "proxy/base/secret.h"
@@ -18,6 +19,7 @@ struct Step {
     std::string mechanism;          ///< upper case, one that was offered
     bool is_first = true;           ///< the first step makes a fresh exchange
     std::optional<Secret> message;  ///< nothing: the client sent no initial response
+    Channel channel{};              ///< of a first step whose mechanism leans on it
 };
 
 class Verifier {

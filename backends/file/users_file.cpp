@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "auth/check/record.h"
+#include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
 #include "proxy/base/printable.h"
 
@@ -165,12 +166,26 @@ std::optional<std::string> parse_user_line(ByteView line, UserLine& user) {
     return std::nullopt;
 }
 
+bool is_disabled(const UserLine& user) {
+    const auto disabled = user.attributes.find("disabled");
+    return disabled != user.attributes.end() && parse_switch(disabled->second).value_or(true);
+}
+
+std::size_t UsersFile::cannot_use(std::string_view mechanism) const {
+    const auto found = cannot_use_.find(mechanism);
+    return found == cannot_use_.end() ? 0 : found->second;
+}
+
 UsersFile::Parsed UsersFile::parse(Secret text) {
     Parsed parsed;
     const std::shared_ptr<UsersFile> file(new UsersFile(std::move(text)));
     const ByteView all = file->text_.reveal();
-    std::unordered_map<std::string, std::pair<std::size_t, std::size_t>>
-        kinds;  // description → how many, first line's index
+    struct Kind {
+        std::size_t users = 0;
+        std::size_t enabled = 0;
+        std::size_t first = 0;  // index of the line
+    };
+    std::unordered_map<std::string, Kind> kinds;  // by what records of equal cost are described as
     UserLine user;
     std::uint32_t number = 0;
     std::size_t at = all.starts_with("\xEF\xBB\xBF") ? 3 : 0;
@@ -200,14 +215,26 @@ UsersFile::Parsed UsersFile::parse(Secret text) {
                     " already");
             continue;
         }
-        ++kinds.try_emplace(record->describe(), 0, file->lines_.size() - 1).first->second.first;
+        Kind& kind =
+            kinds.try_emplace(record->describe(), Kind{.first = file->lines_.size() - 1}).first->second;
+        ++kind.users;
+        if (!is_disabled(user)) ++kind.enabled;
     }
     if (!parsed.problems.empty()) return parsed;
-    const auto most = std::ranges::max_element(kinds, {}, [](const auto& kind) { return kind.second.first; });
+    for (const auto& [description, kind] : kinds) {
+        file->enabled_ += kind.enabled;
+        const auto record =
+            auth::Record::parse(file->credential(file->view(file->lines_[kind.first]))->record.reveal());
+        for (const auth::Mechanism& mechanism : auth::known_mechanisms()) {
+            if (kind.enabled > 0 && !record->serves(mechanism.name))
+                file->cannot_use_[std::string(mechanism.name)] += kind.enabled;
+        }
+    }
+    const auto most = std::ranges::max_element(kinds, {}, [](const auto& kind) { return kind.second.users; });
     if (most != kinds.end()) {
         // Somebody's real record, under no name and for nobody to match: its cost is what is wanted.
         auto stand_in = std::make_shared<auth::StoredCredential>();
-        stand_in->record = file->credential(file->view(file->lines_[most->second.second]))->record.clone();
+        stand_in->record = file->credential(file->view(file->lines_[most->second.first]))->record.clone();
         file->stand_in_ = std::move(stand_in);
     }
     file->lines_.shrink_to_fit();
@@ -227,8 +254,7 @@ std::shared_ptr<const auth::StoredCredential> UsersFile::credential(ByteView lin
     if (parse_user_line(line, user)) return credential;  // cannot be: it was parsed before
     credential->user = std::move(user.name);
     credential->record = std::move(user.record);
-    const auto disabled = user.attributes.find("disabled");
-    credential->disabled = disabled != user.attributes.end() && parse_switch(disabled->second).value_or(true);
+    credential->disabled = is_disabled(user);
     credential->attributes = std::move(user.attributes);
     return credential;
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +49,8 @@ struct UserLine {
 /// nor its opposite.
 [[nodiscard]] std::optional<bool> parse_switch(std::string_view value);
 
+[[nodiscard]] bool is_disabled(const UserLine& user);
+
 class UsersFile {
   public:
     struct Parsed {
@@ -66,6 +69,11 @@ class UsersFile {
     [[nodiscard]] std::shared_ptr<const auth::StoredCredential> stand_in() const { return stand_in_; }
 
     [[nodiscard]] std::size_t size() const noexcept { return lines_.size(); }
+
+    /// Users who are not disabled, and how many of them have a record that cannot serve `mechanism` (upper
+    /// case).
+    [[nodiscard]] std::size_t enabled() const noexcept { return enabled_; }
+    [[nodiscard]] std::size_t cannot_use(std::string_view mechanism) const;
 
     /// Calls `visit(credential)` for each user in the order of the file.
     template <typename Visit>
@@ -95,6 +103,9 @@ class UsersFile {
     std::vector<std::uint32_t>
         slots_;  // open addressing: index into lines_ plus one, 0 = free; a power of two
     std::shared_ptr<const auth::StoredCredential> stand_in_;
+    std::size_t enabled_ = 0;
+    std::map<std::string, std::size_t, std::less<>>
+        cannot_use_;  // by mechanism; those with nobody are not in it
 };
 
 }  // namespace gatepost::backends

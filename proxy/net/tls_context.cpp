@@ -237,6 +237,16 @@ Result<void> check_ciphers(const std::string& list) {
     return {};
 }
 
+Result<void> check_client_ca(const std::string& path) {
+    const auto bundle = read_secret_file(path);
+    if (!bundle) return fail("client_ca " + path + ": " + bundle.error().message);
+    const ContextPointer context(SSL_CTX_new(TLS_server_method()));
+    if (!context) return fail("TLS: " + openssl_reason());
+    TlsSettings settings;
+    settings.client_ca = path;
+    return set_client_ca(context.get(), settings, bundle->reveal());
+}
+
 Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsSettings& settings) {
     const auto min_version = parse_version(settings.min_version);
     if (!min_version)

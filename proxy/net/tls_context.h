@@ -61,6 +61,9 @@ struct CertificateFacts {
 /// Whether OpenSSL knows the list (its own syntax, TLS 1.3 suites among it).
 [[nodiscard]] Result<void> check_ciphers(const std::string& list);
 
+/// Whether the file is a PEM bundle with a certificate in it.
+[[nodiscard]] Result<void> check_client_ca(const std::string& path);
+
 class TlsContext {
   public:
     /// Reads all files; blocks. The error says which file and what is wrong with it.

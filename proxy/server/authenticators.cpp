@@ -1,8 +1,11 @@
 #include "proxy/server/authenticators.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
+#include "auth/dialogue/mechanisms.h"
 #include "proxy/server/cpus.h"
 
 namespace gatepost::server {
@@ -28,6 +31,12 @@ void tell(observe::LogSink& log, const std::string& name, const backends::FileSt
                                 {LogField::users, store.users()->size()}});
 }
 
+/// Where Debian's saslauthd listens, or where the option of Cyrus SASL says.
+std::string saslauthd_socket(const conf::SaslBackend& sasl) {
+    const auto given = sasl.options.find("saslauthd_path");
+    return given == sasl.options.end() ? "/run/saslauthd/mux" : given->second;
+}
+
 }  // namespace
 
 Authenticators::Authenticators(net::EventLoop& loop)
@@ -44,34 +53,99 @@ std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSin
     const conf::Config& config = *plan.config;
     std::vector<std::string> problems;
 
-    auto library = auth::SaslLibrary::start(
-        {.log = [&log](std::string_view line) { log.log(LogEvent::debug, {{LogField::what, line}}); }});
-    if (!library) return {library.error().message};
-    library_ = std::move(*library);
-    engine_ = std::make_unique<auth::CyrusEngine>(*library_, plan.hostname);
-    pool_ = std::make_unique<auth::VerifyPool>(auth::VerifyPool::Settings{
-        .threads = config.auth.concurrency.value_or(usable_cpus()), .queue = config.auth.queue});
+    mechanisms_ = config.auth.mechanisms;
+    if (!start_engine(plan, problems)) return problems;
+    for (const std::string& name : config.auth.backends) open_backend(config, name, problems);
+    note_servable();
+    look_again_.start(kLookEvery);
+    return problems;
+}
 
-    for (const std::string& name : config.auth.backends) {
-        const auto* const file = std::get_if<conf::FileBackend>(&config.backends.at(name));
-        if (file == nullptr) continue;
+bool Authenticators::start_engine(const Plan& plan, std::vector<std::string>& problems) {
+    const conf::Auth& auth = plan.config->auth;
+    auto library = auth::SaslLibrary::start(
+        {.log = [log = log_](std::string_view line) { log->log(LogEvent::debug, {{LogField::what, line}}); },
+         .mechanisms = mechanisms_});
+    auto fake = auth.scram_secret ? auth::ScramFake::make(auth.scram_secret->reveal())
+                                  : auth::ScramFake::make_random();
+    auto cache = auth::VerifyCache::make({.time_to_live = auth.cache.ttl, .entries = auth.cache.size});
+    if (!library) problems.push_back(library.error().message);
+    if (!fake) problems.push_back("auth.scram_secret_file: " + fake.error().message);
+    if (!cache) problems.push_back(cache.error().message);
+    if (!problems.empty()) return false;
+    library_ = std::move(*library);
+    fake_ = std::move(*fake);
+    cache_ = std::move(*cache);
+    engine_ = std::make_unique<auth::CyrusEngine>(*library_, plan.hostname);
+    pool_ = std::make_unique<auth::VerifyPool>(
+        auth::VerifyPool::Settings{.threads = auth.concurrency.value_or(usable_cpus()), .queue = auth.queue});
+    return true;
+}
+
+void Authenticators::open_backend(const conf::Config& config, const std::string& name,
+                                  std::vector<std::string>& problems) {
+    const conf::Backend& backend = config.backends.at(name);
+    if (const auto* const file = std::get_if<conf::FileBackend>(&backend)) {
         auto store = std::make_shared<backends::FileStore>(file->path);
         if (const auto loaded = store->reload(); !loaded) {
             problems.push_back(loaded.error().text());
         } else {
-            tell(log, name, *store, backends::FileStore::Change::kReloaded);
+            tell(*log_, name, *store, backends::FileStore::Change::kReloaded);
         }
         files_.emplace_back(name, store);
         stores_.push_back({name, store});
+    } else if (const auto* const sasl = std::get_if<conf::SaslBackend>(&backend)) {
+        const std::string path = saslauthd_socket(*sasl);
+        const auto socket = net::SocketAddress::from_unix_path(path);
+        if (!socket)
+            return problems.push_back("backends." + name + ": " + path + " is too long for a unix socket");
+        saslauthd_ = {.name = name, .settings = {.socket = *socket, .realm = sasl->realm}};
+        saslauthd_log_ = std::make_unique<SaslauthdLog>(*log_, name);
     }
-    look_again_.start(kLookEvery);
-    return problems;
+}
+
+std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& loop,
+                                                              auth::VerdictReceiver& receiver) {
+    std::vector<auth::NamedStore> stores = stores_;
+    if (saslauthd_) {
+        stores.push_back({.name = saslauthd_->name,
+                          .store = nullptr,
+                          .service = std::make_shared<backends::SaslauthdClient>(loop, saslauthd_->settings,
+                                                                                 *saslauthd_log_)});
+    }
+    return std::make_unique<auth::StoreVerifier>(auth::StoreVerifier::Parts{.home = loop,
+                                                                            .receiver = receiver,
+                                                                            .engine = *engine_,
+                                                                            .pool = *pool_,
+                                                                            .cache = *cache_,
+                                                                            .fake = *fake_,
+                                                                            .stores = std::move(stores)});
+}
+
+/// Nobody is led into a mechanism that must fail for some (decisions 12).
+void Authenticators::note_servable() {
+    std::vector<std::string> servable;
+    std::ranges::copy_if(mechanisms_, std::back_inserter(servable), [this](const std::string& mechanism) {
+        if (saslauthd_ && !auth::is_plaintext(mechanism)) return false;
+        return std::ranges::all_of(files_, [&](const auto& file) {
+            const auto users = file.second->users();
+            return !users || users->cannot_use(mechanism) == 0;
+        });
+    });
+    if (servable == *servable_) return;
+    servable_ = std::make_shared<const std::vector<std::string>>(std::move(servable));
+    if (told_) told_(servable_);
 }
 
 /// The next look is only timed when this one has ended, so that a slow disk piles nothing up.
 void Authenticators::look_for_changes() {
     reload();
-    background_->post([this, loop = &loop_] { loop->post([this] { look_again_.start(kLookEvery); }); });
+    background_->post([this, loop = &loop_] {
+        loop->post([this] {
+            note_servable();
+            look_again_.start(kLookEvery);
+        });
+    });
 }
 
 void Authenticators::reload() {

@@ -2,7 +2,9 @@
 // and the re-reading of users files. Main thread; the parts themselves are shared by the workers.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,12 +12,17 @@
 #include "auth/check/verify_pool.h"
 #include "auth/cyrus/sasl_library.h"
 #include "backends/file/file_store.h"
+#include "backends/saslauthd/saslauthd_client.h"
 #include "proxy/net/resolver.h"
 #include "proxy/net/timer.h"
 #include "proxy/observe/log_sink.h"
 #include "proxy/server/plan.h"
+#include "proxy/server/saslauthd_log.h"
 
 namespace gatepost::server {
+
+/// Mechanisms that every backend can serve, in the configuration's order.
+using Servable = std::shared_ptr<const std::vector<std::string>>;
 
 class Authenticators {
   public:
@@ -36,16 +43,34 @@ class Authenticators {
     void stop_pool();
 
     // After start().
-    [[nodiscard]] auth::MechanismEngine& engine() { return *engine_; }
-    [[nodiscard]] auth::VerifyPool& pool() { return *pool_; }
-    [[nodiscard]] const std::vector<auth::NamedStore>& stores() const { return stores_; }
+    /// A verifier for one worker, whose loop and receiver outlive it. Main thread, before the loop runs.
+    [[nodiscard]] std::unique_ptr<auth::Verifier> make_verifier(net::EventLoop& loop,
+                                                                auth::VerdictReceiver& receiver);
+    [[nodiscard]] Servable servable() const { return servable_; }
+    /// Calls `told` on the main thread each time that changed users files change what can be served.
+    void on_servable(std::function<void(const Servable&)> told) { told_ = std::move(told); }
 
   private:
+    [[nodiscard]] bool start_engine(const Plan& plan, std::vector<std::string>& problems);
+    void open_backend(const conf::Config& config, const std::string& name,
+                      std::vector<std::string>& problems);
     void look_for_changes();
+    void note_servable();
 
     net::EventLoop& loop_;
     std::vector<std::pair<std::string, std::shared_ptr<backends::FileStore>>> files_;
+    struct Saslauthd {
+        std::string name;
+        backends::SaslauthdSettings settings;
+    };
     std::vector<auth::NamedStore> stores_;
+    std::optional<Saslauthd> saslauthd_;   ///< the last of the backends
+    std::vector<std::string> mechanisms_;  ///< of the configuration
+    Servable servable_ = std::make_shared<const std::vector<std::string>>();
+    std::function<void(const Servable&)> told_;
+    std::unique_ptr<SaslauthdLog> saslauthd_log_;
+    std::optional<auth::ScramFake> fake_;
+    std::unique_ptr<auth::VerifyCache> cache_;
     std::unique_ptr<auth::SaslLibrary> library_;
     std::unique_ptr<auth::CyrusEngine> engine_;
     std::unique_ptr<auth::VerifyPool> pool_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/net/tls_channel.h"
 #include "proxy/server/labels.h"
 #include "proxy/server/worker.h"
 
@@ -69,7 +70,29 @@ void Connection::begin_session(net::TlsStart tls_start) {
                              .is_trusted = listener_.is_trusted(address_)},
         static_cast<session::Actions&>(*this));
     if (listener_.tls == conf::ListenerTls::Implicit) return begin_implicit_tls(tls_start);
-    conversation_->on(session::ClientConnected{.tls = false, .offer = worker_.offer()});
+    conversation_->on(session::ClientConnected{.tls = false, .offer = worker_.offer(), .auth = auth_offer()});
+}
+
+session::AuthOffer Connection::auth_offer() const {
+    const bool has_name =
+        !listener_.tls_settings.client_ca.empty() && client_.ssl() != nullptr && !certificate_name().empty();
+    return {.servable = worker_.servable(), .has_certificate = has_name};
+}
+
+std::string Connection::certificate_name() const {
+    return net::client_certificate_name(client_.ssl(), listener_.certificate_name);
+}
+
+/// Costs some microseconds, so it is asked for by the mechanisms that lean on it only.
+auth::Channel Connection::channel_for(std::string_view mechanism) const {
+    auth::Channel channel;
+    if (client_.ssl() == nullptr) return channel;
+    if (mechanism == "EXTERNAL") channel.certificate_name = certificate_name();
+    if (mechanism.starts_with("SCRAM-") && listener_.needs_binding) {
+        channel.exporter = net::tls_exporter(client_.ssl());
+        channel.end_point = net::tls_server_end_point(client_.ssl());
+    }
+    return channel;
 }
 
 void Connection::begin_implicit_tls(net::TlsStart tls_start) {
@@ -147,9 +170,10 @@ void Connection::on_tls_established(net::Transport& /*transport*/) {
     context_.tls_resumed = facts.resumed;
     worker_.facts().tls_established(context_, awaits_tls_);
     if (std::exchange(awaits_tls_, false)) {
-        conversation_->on(session::ClientConnected{.tls = true, .offer = worker_.offer()});
+        conversation_->on(
+            session::ClientConnected{.tls = true, .offer = worker_.offer(), .auth = auth_offer()});
     } else {
-        conversation_->on(session::TlsEstablished{.offer = worker_.offer()});
+        conversation_->on(session::TlsEstablished{.offer = worker_.offer(), .auth = auth_offer()});
     }
     after_event();
 }
@@ -201,6 +225,7 @@ void Connection::start_tls() {
 }
 
 void Connection::ask_verifier(auth::Step step) {
+    if (step.is_first) step.channel = channel_for(step.mechanism);
     worker_.verifier().step(id_, std::move(step));
 }
 

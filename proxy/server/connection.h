@@ -63,6 +63,9 @@ class Connection final : private net::TransportHandler, private session::Actions
     [[nodiscard]] std::size_t take_proxy_header(ByteView bytes);
     [[nodiscard]] std::size_t show_to_conversation(ByteView bytes);
     void proxy_failed(conf::ProxyVersion version, conf::ProxyResult result, std::string_view reason);
+    [[nodiscard]] session::AuthOffer auth_offer() const;
+    [[nodiscard]] std::string certificate_name() const;
+    [[nodiscard]] auth::Channel channel_for(std::string_view mechanism) const;
     void begin_session(net::TlsStart tls_start);
     void begin_implicit_tls(net::TlsStart tls_start);
     void client_closed(net::CloseCause cause);

@@ -16,6 +16,7 @@ class DeepCheck {
 
     std::vector<conf::Problem> look() {
         look_at_certificates();
+        look_at_client_cas();
         look_at_ticket_keys();
         look_at_ciphers();
         for (const auto& [name, backend] : config_.backends) {
@@ -51,6 +52,18 @@ class DeepCheck {
         if (!problems_.empty() || all.certificates.empty()) return;
         if (const auto context = net::TlsContext::make(all); !context)
             complain("tls.certificates", context.error().message);
+    }
+
+    void look_at_client_ca(const std::string& path, const std::string& bundle) {
+        if (bundle.empty()) return;
+        if (const auto usable = net::check_client_ca(bundle); !usable) complain(path, usable.error().message);
+    }
+
+    void look_at_client_cas() {
+        look_at_client_ca("tls.client_ca", config_.tls.client_ca);
+        for (std::size_t i = 0; i < config_.listeners.size(); ++i)
+            look_at_client_ca(item("listeners", i) + ".tls_options.client_ca",
+                              config_.listeners[i].tls_options.client_ca);
     }
 
     void look_at_ticket_keys() {

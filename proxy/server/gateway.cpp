@@ -63,6 +63,9 @@ class Gateway {
         if (!start_authenticators() || !open_listeners()) return failure_;
         if (!start_workers() || !open_admin()) return failure_;
         watch_upstream();
+        authenticators_.on_servable([this](const Servable& servable) {
+            for (const auto& worker : workers_) worker->set_servable(servable);
+        });
         watch_signals();
         log_.log(LogEvent::start, {{LogField::version, GATEPOST_VERSION},
                                    {LogField::pid, static_cast<std::int64_t>(::getpid())},
@@ -110,12 +113,8 @@ class Gateway {
     }
 
     bool start_workers() {
-        const WorkerParts parts{.plan = plan_,
-                                .log = log_,
-                                .registry = registry_,
-                                .engine = authenticators_.engine(),
-                                .pool = authenticators_.pool(),
-                                .stores = authenticators_.stores()};
+        const WorkerParts parts{
+            .plan = plan_, .log = log_, .registry = registry_, .authenticators = authenticators_};
         for (unsigned i = 0; i < plan_->workers; ++i) {
             Result<std::unique_ptr<Worker>> worker = Worker::make(i, parts);
             if (!worker) {

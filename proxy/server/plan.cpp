@@ -45,6 +45,15 @@ std::string to_text(conf::TlsVersion version) {
     return version == conf::TlsVersion::Tls13 ? "1.3" : "1.2";
 }
 
+net::CertificateName to_net(conf::ExternalName name) {
+    switch (name) {
+        case conf::ExternalName::Email: return net::CertificateName::kEmail;
+        case conf::ExternalName::Uri: return net::CertificateName::kUri;
+        case conf::ExternalName::Cn: return net::CertificateName::kCommonName;
+    }
+    return net::CertificateName::kEmail;
+}
+
 session::Settings session_settings(const conf::Config& config, const conf::Listener& listener,
                                    const std::string& hostname) {
     const conf::Upstream& upstream = config.upstreams.front();
@@ -53,9 +62,10 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.offers_tls = listener.tls == conf::ListenerTls::StartTls;
     settings.require_tls = listener.require_tls && listener.tls != conf::ListenerTls::None;
     settings.require_auth = listener.require_auth;
-    settings.mechanisms = config.auth.mechanisms_built;
+    settings.mechanisms = config.auth.mechanisms;
     settings.plaintext_without_tls = config.auth.plaintext_without_tls;
     settings.legacy_auth_line = config.auth.legacy_auth_line;
+    settings.says_disabled = config.auth.disabled_reply == 525;
     settings.max_attempts = static_cast<int>(config.auth.max_attempts);
     settings.max_message_size = config.session.max_message_size;
     settings.max_recipients = config.session.max_recipients;
@@ -80,6 +90,8 @@ net::TlsSettings tls_settings(const conf::Config& config, const conf::Listener& 
     }
     settings.min_version = to_text(listener.tls_options.min_version.value_or(config.tls.min_version));
     settings.ciphers = listener.tls_options.ciphers;
+    settings.client_ca =
+        listener.tls_options.client_ca.empty() ? config.tls.client_ca : listener.tls_options.client_ca;
     settings.ticket_keys = std::move(ticket_keys);
     return settings;
 }
@@ -122,6 +134,9 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         planned.proxies = to_cidrs(listener.proxy_protocol_from);
         planned.max_connections = listener.max_connections;
         planned.slots = std::make_unique<ConnectionSlots>(listener.max_connections);
+        planned.certificate_name = to_net(config->auth.external_name);
+        planned.needs_binding = std::ranges::any_of(
+            config->auth.mechanisms, [](const std::string& name) { return name.ends_with("-PLUS"); });
         if (listener.tls != conf::ListenerTls::None) {
             planned.tls_settings = tls_settings(*config, listener, ticket_keys);
             const auto context = net::TlsContext::make(planned.tls_settings);
@@ -143,7 +158,7 @@ observe::LabelSets label_sets(const Plan& plan) {
     const conf::Config& config = *plan.config;
     observe::LabelSets labels;
     for (const ListenerPlan& listener : plan.listeners) labels.listeners.push_back(listener.name);
-    labels.mechanisms = config.auth.mechanisms_built;
+    labels.mechanisms = config.auth.mechanisms;
     labels.backends = config.auth.backends;
     for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
         labels.upstreams.push_back(config.upstreams[i].name);

@@ -10,6 +10,7 @@
 #include "conf/config.h"
 #include "conf/problem.h"
 #include "proxy/net/socket_address.h"
+#include "proxy/net/tls_channel.h"
 #include "proxy/net/tls_context.h"
 #include "proxy/observe/metrics_layout.h"
 #include "proxy/server/slots.h"
@@ -28,6 +29,8 @@ struct ListenerPlan {
     std::vector<net::Cidr> proxies;
     std::uint64_t max_connections = 0;
     std::unique_ptr<ConnectionSlots> slots;
+    net::CertificateName certificate_name{};  ///< which of a client's names is the user's
+    bool needs_binding = false;               ///< some -PLUS mechanism is configured
 
     [[nodiscard]] bool is_trusted(const net::SocketAddress& client) const;
     [[nodiscard]] bool must_speak_proxy(const net::SocketAddress& peer) const;

@@ -42,12 +42,9 @@ Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics
       metrics_(metrics),
       facts_(parts.log, parts.registry, metrics),
       handshakes_(kMaxHandshakes),
-      verifier_(std::make_unique<auth::StoreVerifier>(auth::StoreVerifier::Parts{.home = loop_,
-                                                                                 .receiver = *this,
-                                                                                 .engine = parts.engine,
-                                                                                 .pool = parts.pool,
-                                                                                 .stores = parts.stores})),
+      verifier_(parts.authenticators.make_verifier(loop_, *this)),
       snapshot_(std::make_shared<upstream::Snapshot>()),
+      servable_(parts.authenticators.servable()),
       in_use_(parts.plan->config->upstreams.front().servers.size()),
       next_id_(std::uint64_t{number} << (64 - kWorkerBits)),
       id_prefix_(std::random_device()()) {}
@@ -123,6 +120,10 @@ void Worker::set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot) {
         offer_ = snapshot->offer();
         snapshot_ = std::move(snapshot);
     });
+}
+
+void Worker::set_servable(Servable servable) {
+    loop_.post([this, servable = std::move(servable)]() mutable { servable_ = std::move(servable); });
 }
 
 void Worker::stop_accepting() {

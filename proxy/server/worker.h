@@ -15,6 +15,7 @@
 #include "proxy/net/event_loop.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/tls_context.h"
+#include "proxy/server/authenticators.h"
 #include "proxy/server/connection.h"
 #include "proxy/server/fact_sink.h"
 #include "proxy/server/plan.h"
@@ -27,9 +28,7 @@ struct WorkerParts {
     std::shared_ptr<const Plan> plan;
     observe::LogSink& log;
     observe::MetricsRegistry& registry;
-    auth::MechanismEngine& engine;
-    auth::VerifyPool& pool;
-    std::vector<auth::NamedStore> stores;
+    Authenticators& authenticators;
 };
 
 class Worker final : private auth::VerdictReceiver {
@@ -50,6 +49,7 @@ class Worker final : private auth::VerdictReceiver {
     // Any thread.
     void adopt(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer);
     void set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot);
+    void set_servable(Servable servable);
     void stop_accepting();
     void drain();
     void drain_expired();
@@ -65,6 +65,7 @@ class Worker final : private auth::VerdictReceiver {
     [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
     [[nodiscard]] const net::TlsContext& tls_context(const ListenerPlan& listener) const;
     [[nodiscard]] smtp::Capabilities offer() const { return offer_; }
+    [[nodiscard]] const Servable& servable() const noexcept { return servable_; }
     [[nodiscard]] std::vector<upstream::Candidate> upstream_candidates() const;
     void server_taken(std::size_t server) { ++in_use_.at(server); }
     void server_released(std::size_t server) { --in_use_.at(server); }
@@ -93,6 +94,7 @@ class Worker final : private auth::VerdictReceiver {
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
     std::shared_ptr<const upstream::Snapshot> snapshot_;
     smtp::Capabilities offer_;
+    Servable servable_;                ///< mechanisms that every backend can serve
     std::vector<std::size_t> in_use_;  ///< connections by upstream server
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::uint64_t next_id_;

@@ -36,15 +36,34 @@ void Conversation::authenticate(ByteView argument) {
 
 /// nullptr = it is offered here and now.
 const smtp::StaticReply* Conversation::refusal_of_mechanism(const std::string& mechanism) const {
-    if (settings_.mechanisms.empty()) return &replies::kAuthNotOffered;
+    if (mechanisms().empty()) return &replies::kAuthNotOffered;
     if (!client_leg_.is_esmtp()) return &replies::kGreetFirst;
-    if (std::ranges::find(settings_.mechanisms, mechanism) == settings_.mechanisms.end()) {
-        return &replies::kUnknownMechanism;
+    if (offers(mechanism)) return nullptr;
+    const bool is_known = std::ranges::find(mechanisms(), mechanism) != mechanisms().end();
+    return is_known && !tls_ && auth::is_plaintext(mechanism) ? &replies::kEncryptionRequired
+                                                              : &replies::kUnknownMechanism;
+}
+
+const std::vector<std::string>& Conversation::mechanisms() const noexcept {
+    return auth_offer_.servable ? *auth_offer_.servable : settings_.mechanisms;
+}
+
+/// Here and now: what TLS brings along is there, or not needed.
+bool Conversation::offers(std::string_view mechanism) const {
+    if (std::ranges::find(mechanisms(), mechanism) == mechanisms().end()) return false;
+    if (mechanism == "EXTERNAL") return tls_ && auth_offer_.has_certificate;
+    if (tls_) return true;
+    return auth::is_plaintext(mechanism) ? settings_.plaintext_without_tls : !mechanism.ends_with("-PLUS");
+}
+
+/// As in the EHLO line, each behind a blank; "" when AUTH is not offered at all.
+std::string Conversation::offered_mechanisms() const {
+    std::string line;
+    if (authenticated_ || (settings_.require_tls && !tls_)) return line;
+    for (const std::string& mechanism : mechanisms()) {
+        if (offers(mechanism)) line.append(" ").append(mechanism);
     }
-    if (!tls_ && !settings_.plaintext_without_tls && auth::is_plaintext(mechanism)) {
-        return &replies::kEncryptionRequired;
-    }
-    return nullptr;
+    return line;
 }
 
 void Conversation::take_turn(auth::Turn turn) {
@@ -91,7 +110,9 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
 
 void Conversation::answer_refused_credentials() {
     ++failed_attempts_;
-    end_auth(AuthEnd::kRefusedCredentials, auth_reason_, replies::kInvalidCredentials);
+    const bool says_disabled = settings_.says_disabled && auth_reason_ == auth::Reason::kDisabled;
+    end_auth(AuthEnd::kRefusedCredentials, auth_reason_,
+             says_disabled ? replies::kAccountDisabled : replies::kInvalidCredentials);
 }
 
 void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply) {

@@ -92,9 +92,7 @@ void Conversation::say_capabilities() {
     if (takes > 0 && (size == 0 || takes < size)) size = takes;
     if (size > 0) lines += " " + std::to_string(size);
     if (settings_.offers_tls && !tls_) lines += "\nSTARTTLS";
-    if (offers_auth()) {
-        std::string mechanisms;
-        for (const std::string& mechanism : settings_.mechanisms) mechanisms += " " + mechanism;
+    if (const std::string mechanisms = offered_mechanisms(); !mechanisms.empty()) {
         lines += "\nAUTH" + mechanisms;
         if (settings_.legacy_auth_line) lines += "\nAUTH=" + mechanisms.substr(1);
     }
@@ -156,11 +154,6 @@ void Conversation::pass_on(Verb verb, const smtp::Reply& reply) {
         actions_.send_to_client(out);
     }
     actions_.report(CommandAnswered{verb, reply.code});
-}
-
-bool Conversation::offers_auth() const noexcept {
-    if (settings_.mechanisms.empty() || authenticated_) return false;
-    return tls_ || (!settings_.require_tls && settings_.plaintext_without_tls);
 }
 
 smtp::ClientLeg::Standing Conversation::standing() const noexcept {

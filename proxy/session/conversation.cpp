@@ -18,6 +18,7 @@ Conversation::~Conversation() = default;
 void Conversation::on(const ClientConnected& event) {
     tls_ = event.tls;
     offer_ = event.offer;
+    auth_offer_ = event.auth;
     std::string greeting = "220 ";
     greeting += settings_.hostname;
     greeting += " ESMTP Gatepost\r\n";
@@ -30,6 +31,7 @@ void Conversation::on(const TlsEstablished& event) {
     if (state_ != State::kAwaitingTls) return;
     tls_ = true;
     offer_ = event.offer;
+    auth_offer_ = event.auth;
     // Everything learnt before the handshake is forgotten (RFC 3207 section 4.2).
     client_leg_ = smtp::ClientLeg();
     authenticated_ = false;

@@ -12,6 +12,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "auth/dialogue/exchange.h"
 #include "proxy/session/action.h"
@@ -110,7 +112,9 @@ class Conversation {
     [[nodiscard]] bool upstream_owes() const noexcept;
     [[nodiscard]] bool ends_with_this_error();
     void pass_on(smtp::Verb verb, const smtp::Reply& reply);
-    [[nodiscard]] bool offers_auth() const noexcept;
+    [[nodiscard]] const std::vector<std::string>& mechanisms() const noexcept;
+    [[nodiscard]] bool offers(std::string_view mechanism) const;
+    [[nodiscard]] std::string offered_mechanisms() const;
     [[nodiscard]] smtp::ClientLeg::Standing standing() const noexcept;
 
     // authentication.cpp: AUTH
@@ -186,6 +190,7 @@ class Conversation {
 
     smtp::ClientLeg client_leg_;
     smtp::Capabilities offer_;
+    AuthOffer auth_offer_;
     auth::Identity identity_;
     auth::Reason auth_reason_ = auth::Reason::kNone;  ///< why, while the failure delay runs
     std::string auth_backend_;                        ///< who said so

@@ -2,6 +2,10 @@
 // else. Pure.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "auth/dialogue/verdict.h"
 #include "proxy/base/bytes.h"
 #include "proxy/base/clock.h"
@@ -9,16 +13,25 @@
 
 namespace gatepost::session {
 
+/// What of the settings' mechanisms can be had on this connection, now.
+struct AuthOffer {
+    /// Those that every backend can serve, in the settings' order; nullptr = all of the settings'.
+    std::shared_ptr<const std::vector<std::string>> servable;
+    bool has_certificate = false;  ///< the client showed one that names somebody: EXTERNAL
+};
+
 /// The client is there, on implicit TLS with its handshake done. `offer` is what a message can use at the
 /// upstreams that the listener reaches, as last probed.
 struct ClientConnected {
     bool tls = false;
     smtp::Capabilities offer;
+    AuthOffer auth{};
 };
 
 /// The handshake that Actions::start_tls() began is complete.
 struct TlsEstablished {
     smtp::Capabilities offer;
+    AuthOffer auth{};
 };
 
 /// Everything received and not consumed. `now` is for the Received: line.

@@ -21,6 +21,7 @@ struct Settings {
     bool plaintext_without_tls = false;
     bool legacy_auth_line = false;
     int max_attempts = 3;
+    bool says_disabled = false;  ///< 525 to a disabled user who knows the password, not 535
 
     std::uint64_t max_message_size = 0;  ///< octets; 0 = no limit
     std::size_t max_recipients = 1000;

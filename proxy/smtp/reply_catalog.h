@@ -72,6 +72,7 @@ inline constexpr StaticReply kUnknownMechanism{504, "5.5.4", "Unrecognized authe
 inline constexpr StaticReply kTlsRequired{530, "5.7.0", "Must issue a STARTTLS command first"};
 inline constexpr StaticReply kAuthRequired{530, "5.7.0", "Authentication required"};
 inline constexpr StaticReply kInvalidCredentials{535, "5.7.8", "Authentication credentials invalid"};
+inline constexpr StaticReply kAccountDisabled{525, "5.7.13", "User account disabled"};
 inline constexpr StaticReply kEncryptionRequired{538, "5.7.11",
                                                  "Encryption required for this authentication mechanism"};
 inline constexpr StaticReply kBareNewlineInData{

@@ -116,7 +116,7 @@ class FakeEngine final : public MechanismEngine {
   public:
     enum class Lie { kNone, kAcceptsAll, kAcceptsWithoutAsking, kNamesAnother, kAsksForAnother, kFails };
 
-    std::unique_ptr<MechanismExchange> begin(std::string_view mechanism) override {
+    std::unique_ptr<MechanismExchange> begin(std::string_view mechanism, const ExchangeFacts&) override {
         if (mechanism != "PLAIN" && mechanism != "LOGIN") return nullptr;
         return std::make_unique<Exchange>(*this, mechanism == "PLAIN");
     }
@@ -132,7 +132,7 @@ class FakeEngine final : public MechanismEngine {
         }
         ~Exchange() override { --engine_.alive; }
 
-        Verdict step(const std::optional<Secret>& message, const Lookup&, PasswordCheck& check) override {
+        Verdict step(const std::optional<Secret>& message, PasswordCheck& check) override {
             if (engine_.lie == Lie::kFails) return {};
             if (engine_.lie == Lie::kAcceptsWithoutAsking) return accepted("user");
             if (!message) return challenge(is_plain_ ? "" : "Username:");

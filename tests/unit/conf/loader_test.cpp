@@ -39,7 +39,7 @@ TEST(Loader_WhenLittleIsWritten, TheRestIsWhatConfigHoldsByItself) {
     EXPECT_EQ(config->session.max_line_length, plain.session.max_line_length);
     EXPECT_EQ(config->tls.handshake_timeout, plain.tls.handshake_timeout);
     EXPECT_EQ(config->auth.mechanisms, plain.auth.mechanisms);
-    EXPECT_EQ(config->auth.mechanisms_built, plain.auth.mechanisms_built);
+    EXPECT_EQ(config->auth.mechanisms, plain.auth.mechanisms);
     EXPECT_EQ(config->auth.backends, plain.auth.backends);
     EXPECT_EQ(config->auth.failure_delay, plain.auth.failure_delay);
     EXPECT_EQ(config->auth.queue, plain.auth.queue);
@@ -125,7 +125,6 @@ drain: {delay: 0s, timeout: 1s}
     EXPECT_EQ(config->session.max_line_length, 1024U);
     EXPECT_THAT(config->auth.backends, ElementsAre("other"));
     EXPECT_THAT(config->auth.mechanisms, ElementsAre("LOGIN"));
-    EXPECT_THAT(config->auth.mechanisms_built, ElementsAre("LOGIN"));
     EXPECT_TRUE(config->auth.plaintext_without_tls);
     EXPECT_TRUE(config->auth.legacy_auth_line);
     EXPECT_EQ(config->auth.max_attempts, 9U);

@@ -89,12 +89,16 @@ class VerifierTest : public ::testing::Test {
     std::shared_ptr<FakeStore> first_ = std::make_shared<FakeStore>();
     std::shared_ptr<FakeStore> second_ = std::make_shared<FakeStore>();
     std::latch released_{1};
+    std::unique_ptr<VerifyCache> cache_ = std::move(*VerifyCache::make({}));
+    ScramFake fake_ = std::move(*ScramFake::make_random());
     VerifyPool pool_{{.threads = 1, .queue = 2, .deadline = std::chrono::milliseconds(200)}};
     std::unique_ptr<StoreVerifier> verifier_ =
         std::make_unique<StoreVerifier>(StoreVerifier::Parts{.home = home_,
                                                              .receiver = receiver_,
                                                              .engine = engine_,
                                                              .pool = pool_,
+                                                             .cache = *cache_,
+                                                             .fake = fake_,
                                                              .stores = {{"one", first_}, {"two", second_}},
                                                              .match = counted_match});
 };
@@ -220,8 +224,8 @@ TEST_F(VerifierTest, MessagesThatNobodyMaySendNeverReachTheEngineOrAStore) {
 TEST_F(VerifierTest, AFullQueueIsBusyAndAnOldOneIsLate) {
     block_pool();
     plain(1, "user", "pencil");
-    plain(2, "user", "pencil");
-    plain(3, "user", "pencil");
+    plain(2, "user", "pencils");
+    plain(3, "user", "pen");
     const Verdict refused = wait_for(3);
     EXPECT_EQ(refused.outcome, Outcome::kBusy);
     EXPECT_EQ(refused.reason, Reason::kQueueFull);
@@ -250,6 +254,74 @@ TEST_F(VerifierTest, AfterCancelNoVerdictArrives) {
     home_.run_ready();
     EXPECT_TRUE(receiver_.verdicts.empty());
     EXPECT_EQ(g_hashes, 0) << "a cancelled job is not run";
+}
+
+TEST_F(VerifierTest, IdenticalChecksShareOneHash) {
+    block_pool();
+    for (std::uint64_t id = 1; id <= 5; ++id) plain(id, "user", "pencil");
+    plain(6, "user", "wrong");
+    home_.run_ready();
+    verifier_->cancel({1});  // who was first leaves: the next one hashes in its place
+    verifier_->cancel({3});
+    released_.count_down();
+    ASSERT_TRUE(home_.run_until([&] { return receiver_.verdicts.size() == 4; }));
+    for (const auto& [id, verdict] : receiver_.verdicts)
+        EXPECT_EQ(verdict.outcome, id == 6 ? Outcome::kRejected : Outcome::kAccepted) << id;
+    EXPECT_EQ(g_hashes, 2);
+    EXPECT_EQ(verifier_->open_exchanges(), 0U);
+}
+
+TEST_F(VerifierTest, ARememberedPasswordCostsNoHash) {
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_EQ(g_hashes, 1);
+    EXPECT_EQ(judged("user", "wrong").reason, Reason::kWrongPassword);
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted) << "a stranger's guess flushes nothing";
+    EXPECT_EQ(g_hashes, 2);
+    // A changed record takes effect at once, and so does a disabled one.
+    first_->add("user", Record::make(Scheme::kScramSha256, "new")->text().reveal());
+    EXPECT_EQ(judged("user", "pencil").reason, Reason::kWrongPassword);
+    EXPECT_EQ(judged("user", "new").outcome, Outcome::kAccepted);
+    first_->add("user", kScramPencil, true);
+    EXPECT_EQ(judged("user", "pencil").reason, Reason::kDisabled);
+}
+
+TEST_F(VerifierTest, AServiceJudgesWhomNoStoreKnows) {
+    class Service final : public PasswordService {
+      public:
+        void check(std::string_view user, const Secret& password, Executor& home,
+                   std::move_only_function<void(PasswordAnswer)> answer) override {
+            ++asked;
+            const bool is_right = user == "pam" && password.reveal() == "pencil";
+            home.post([answer = std::move(answer), is_right, down = is_down]() mutable {
+                answer(down ? PasswordAnswer::kUnavailable
+                            : (is_right ? PasswordAnswer::kAccepted : PasswordAnswer::kRefused));
+            });
+        }
+        int asked = 0;
+        bool is_down = false;
+    };
+    const auto service = std::make_shared<Service>();
+    verifier_ = std::make_unique<StoreVerifier>(
+        StoreVerifier::Parts{.home = home_,
+                             .receiver = receiver_,
+                             .engine = engine_,
+                             .pool = pool_,
+                             .cache = *cache_,
+                             .fake = fake_,
+                             .stores = {{"one", first_}, {"pam", nullptr, service}},
+                             .match = counted_match});
+    EXPECT_EQ(judged("user", "wrong").reason, Reason::kWrongPassword)
+        << "who is known is not asked for elsewhere";
+    EXPECT_EQ(service->asked, 0);
+    EXPECT_EQ(judged("pam", "wrong").reason, Reason::kWrongPassword);
+    EXPECT_EQ(judged("pam", "pencil").identity.backend, "pam");
+    EXPECT_EQ(judged("pam", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_EQ(service->asked, 2) << "the second time it is remembered";
+    service->is_down = true;
+    EXPECT_EQ(judged("pam", "other").reason, Reason::kStoreFailed);
+    EXPECT_EQ(judged("pam", "pencil").outcome, Outcome::kAccepted) << "users in the cache go on";
+    EXPECT_EQ(g_hashes, 1);
 }
 
 TEST_F(VerifierTest, CancelledWhileTheVerdictIsOnItsWayHome) {

@@ -1,0 +1,64 @@
+// One AUTH of one connection as the verifier sees it: the messages so far, the record behind them, and the
+// exchange inside the mechanism engine. Shared with the job that runs its step: whoever lets go last disposes
+// of the exchange. One thread at a time, handed over whole.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "auth/check/keyed_digest.h"
+#include "auth/check/record_check.h"
+#include "auth/dialogue/channel.h"
+#include "auth/dialogue/mechanism_engine.h"
+#include "auth/dialogue/message.h"
+#include "proxy/base/ids.h"
+
+namespace gatepost::auth {
+
+struct Attempt {
+    Attempt(ConnectionId connection, const std::string& name, Channel channel_facts)
+        : id(connection), mechanism(name), channel(std::move(channel_facts)), grammar(name) {}
+
+    const ConnectionId id;
+    const std::string mechanism;
+    const Channel channel;
+    MessageGrammar grammar;
+    std::unique_ptr<MechanismExchange> exchange;  ///< from the first message on
+    std::optional<Secret> message;                ///< of the step in progress
+    std::optional<RecordCheck> check;             ///< once a message has needed the record
+    std::string backend;                          ///< who knows the user; "" while nobody does
+    Secret version;                               ///< of what the password is checked against, for the cache
+    bool is_cacheable = false;     ///< an enabled user's password: what it comes to may be remembered
+    std::optional<Digest> flight;  ///< the check that others wait for too
+    bool is_busy = false;          ///< a step was given and not yet answered; home thread
+    std::atomic<bool> is_cancelled = false;
+
+    /// Whom the client claims to be, as far as is known.
+    [[nodiscard]] const std::string& user() const {
+        return mechanism == "EXTERNAL" ? channel.certificate_name : grammar.user();
+    }
+
+    /// Whether the step in progress must have the user's record at hand.
+    [[nodiscard]] bool needs_record() const { return grammar.needs_record() || mechanism == "EXTERNAL"; }
+
+    /// The password in the message of the step in progress.
+    [[nodiscard]] ByteView password() const { return password_in(message->reveal()); }
+
+    [[nodiscard]] Secret password_secret() const { return Secret(password()); }
+
+    /// What the engine is told of the channel.
+    [[nodiscard]] ExchangeFacts facts() const;
+
+    /// Runs the step: the only function that can accept. Home or pool thread.
+    [[nodiscard]] Verdict run();
+
+  private:
+    [[nodiscard]] Verdict believed(Verdict verdict);
+};
+
+/// A verdict that is none of success.
+[[nodiscard]] Verdict refusal(Outcome outcome, Reason reason);
+
+}  // namespace gatepost::auth

@@ -1,0 +1,175 @@
+// Every mechanism with libsasl's own client on the other side, through the verifier and the engine as in the
+// server.
+#include <memory>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "auth/check/verifier.h"
+#include "auth/cyrus/sasl_library.h"
+#include "tests/fakes/auth_fakes.h"
+#include "tests/unit/auth/cyrus/library.h"
+#include "tests/unit/auth/cyrus/sasl_client.h"
+
+namespace gatepost::auth {
+namespace {
+
+std::string record(Scheme scheme) {
+    return std::string(Record::make(scheme, "pencil")->text().reveal());
+}
+
+class MechanismsTest : public ::testing::Test {
+  protected:
+    MechanismsTest() {
+        store_->add("sha1", record(Scheme::kScramSha1));
+        store_->add("user", record(Scheme::kScramSha256));
+        store_->add("a,b=c", record(Scheme::kScramSha256));
+        store_->add("sha512", record(Scheme::kScramSha512));
+        store_->add("plain", "{PLAIN}pencil");
+        store_->add("gone", record(Scheme::kScramSha256), true);
+        store_->add("cert@example.org", "{PLAIN}whatever it is");
+        channel_ = {
+            .exporter = std::string(32, 'x'), .end_point = std::string(32, 'e'), .certificate_name = {}};
+    }
+    ~MechanismsTest() override { pool_.stop(); }
+
+    Verdict step(const std::string& mechanism, bool is_first, std::optional<std::string> message) {
+        std::optional<Secret> secret;
+        if (message) secret.emplace(*message);
+        verifier_.step({1}, {.mechanism = mechanism,
+                             .is_first = is_first,
+                             .message = std::move(secret),
+                             .channel = is_first ? channel_ : Channel{}});
+        EXPECT_TRUE(home_.run_until([&] { return !receiver_.verdicts.empty(); }));
+        Verdict verdict = std::move(receiver_.verdicts.front().second);
+        receiver_.verdicts.clear();
+        return verdict;
+    }
+
+    /// The whole exchange; the last verdict, and in `flow_` how many challenges there were.
+    Verdict log_in(const std::string& mechanism, SaslClient::Facts facts) {
+        SaslClient client(mechanism, std::move(facts));
+        Verdict verdict = step(mechanism, true, client.start());
+        for (flow_ = 0; verdict.outcome == Outcome::kChallenge && flow_ < 5; ++flow_)
+            verdict = step(mechanism, false, client.step(verdict.challenge));
+        return verdict;
+    }
+
+    FakeExecutor home_;
+    FakeReceiver receiver_;
+    CyrusEngine engine_{*Library::library, "mail.example.org"};
+    std::shared_ptr<FakeStore> store_ = std::make_shared<FakeStore>();
+    std::unique_ptr<VerifyCache> cache_ = std::move(*VerifyCache::make({}));
+    ScramFake fake_ = std::move(*ScramFake::make_random());
+    VerifyPool pool_{{.threads = 1}};
+    StoreVerifier verifier_{{.home = home_,
+                             .receiver = receiver_,
+                             .engine = engine_,
+                             .pool = pool_,
+                             .cache = *cache_,
+                             .fake = fake_,
+                             .stores = {{"local", store_}}}};
+    Channel channel_;
+    int flow_ = 0;
+};
+
+TEST_F(MechanismsTest, EachScramFromItsOwnStoredKeys) {
+    for (const auto& [mechanism, user] :
+         {std::pair("SCRAM-SHA-1", "sha1"), std::pair("SCRAM-SHA-256", "user"),
+          std::pair("SCRAM-SHA-512", "sha512"), std::pair("SCRAM-SHA-256", "a,b=c")}) {
+        channel_ = {};  // with a binding at hand, its flag "n" stays "n": it has none itself
+        const Verdict verdict = log_in(mechanism, {.user = user, .password = "pencil"});
+        EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << mechanism << ' ' << to_string(verdict.reason);
+        EXPECT_EQ(verdict.identity.user, user);
+        EXPECT_EQ(verdict.identity.mechanism, mechanism);
+        EXPECT_EQ(verdict.identity.backend, "local");
+        EXPECT_EQ(flow_, 2) << "server-first, and its signature that an empty line answers";
+        EXPECT_EQ(log_in(mechanism, {.user = user, .password = "pencils"}).outcome, Outcome::kRejected);
+    }
+    EXPECT_EQ(verifier_.open_exchanges(), 0U);
+}
+
+TEST_F(MechanismsTest, ScramBoundToTheChannel) {
+    for (const std::string type : {"tls-exporter", "tls-server-end-point"}) {
+        const std::string octets(32, type == "tls-exporter" ? 'x' : 'e');
+        const SaslClient::Facts right{
+            .user = "user", .password = "pencil", .binding_type = type, .binding = octets};
+        const Verdict verdict = log_in("SCRAM-SHA-256-PLUS", right);
+        EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << type << ' ' << to_string(verdict.reason);
+        SaslClient::Facts other = right;
+        other.binding = std::string(32, 'o');
+        EXPECT_EQ(log_in("SCRAM-SHA-256-PLUS", other).outcome, Outcome::kRejected) << "somebody in between";
+    }
+}
+
+TEST_F(MechanismsTest, DowngradesAreCaught) {
+    // "y": the client could bind, and was told that we cannot.
+    EXPECT_EQ(step("SCRAM-SHA-256", true, "y,,n=user,r=abcdef").reason, Reason::kDowngraded);
+    EXPECT_EQ(step("SCRAM-SHA-256-PLUS", true, "n,,n=user,r=abcdef").outcome, Outcome::kMalformed);
+    EXPECT_EQ(step("SCRAM-SHA-256-PLUS", true, "y,,n=user,r=abcdef").outcome, Outcome::kMalformed);
+    EXPECT_EQ(step("SCRAM-SHA-256", true, "p=tls-exporter,,n=user,r=abcdef").outcome, Outcome::kMalformed);
+    channel_ = {};
+    EXPECT_EQ(step("SCRAM-SHA-256-PLUS", true, "p=tls-exporter,,n=user,r=abcdef").outcome,
+              Outcome::kMalformed);
+    EXPECT_EQ(step("SCRAM-SHA-256", true, "y,,n=user,r=abcdef").outcome, Outcome::kChallenge);
+}
+
+// decisions.md 15: by flow and reply an unknown user, a disabled one and one whose record cannot serve are
+// one.
+TEST_F(MechanismsTest, StrangersLookLikeUsersToScram) {
+    channel_ = {};
+    const auto first = [&](const std::string& user) {
+        return step("SCRAM-SHA-256", true, "n,,n=" + user + ",r=abcdef").challenge;
+    };
+    const std::string stranger = first("stranger");
+    const auto salt_on = [](const std::string& text) { return text.substr(text.find(",s=")); };
+    EXPECT_EQ(salt_on(stranger), salt_on(first("stranger"))) << "the same salt each time";
+    EXPECT_NE(salt_on(stranger), salt_on(first("stranger2")));
+    EXPECT_EQ(salt_on(first("user")).size(), salt_on(stranger).size());
+    for (const auto& [user, reason] :
+         {std::pair("stranger", Reason::kUnknownUser), std::pair("plain", Reason::kWrongRecord),
+          std::pair("gone", Reason::kDisabled)}) {
+        const Verdict verdict = log_in("SCRAM-SHA-256", {.user = user, .password = "pencil"});
+        EXPECT_EQ(verdict.outcome, Outcome::kRejected) << user;
+        EXPECT_EQ(verdict.reason, reason) << user;
+    }
+    EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "gone", .password = "wrong"}).outcome, Outcome::kRejected);
+}
+
+TEST_F(MechanismsTest, CramMd5FromPlainRecordsA1) {
+    const Verdict verdict = log_in("CRAM-MD5", {.user = "plain", .password = "pencil"});
+    EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << to_string(verdict.reason);
+    EXPECT_EQ(verdict.identity.user, "plain");
+    EXPECT_EQ(flow_, 1);
+    EXPECT_EQ(log_in("CRAM-MD5", {.user = "plain", .password = "wrong"}).reason, Reason::kWrongPassword);
+    EXPECT_EQ(log_in("CRAM-MD5", {.user = "user", .password = "pencil"}).reason, Reason::kWrongRecord);
+    EXPECT_EQ(log_in("CRAM-MD5", {.user = "nobody", .password = "pencil"}).reason, Reason::kUnknownUser);
+}
+
+TEST_F(MechanismsTest, ExternalIsWhomTheCertificateNames) {
+    EXPECT_NE(step("EXTERNAL", true, "").outcome, Outcome::kAccepted) << "no certificate";
+    channel_.certificate_name = "cert@example.org";
+    EXPECT_EQ(step("EXTERNAL", true, "").outcome, Outcome::kAccepted);
+    EXPECT_EQ(step("EXTERNAL", true, "cert@example.org").outcome, Outcome::kAccepted);
+    EXPECT_EQ(step("EXTERNAL", true, std::nullopt).outcome, Outcome::kChallenge);
+    EXPECT_EQ(step("EXTERNAL", false, "").identity.user, "cert@example.org");
+    EXPECT_EQ(step("EXTERNAL", true, "boss@example.org").outcome, Outcome::kRejected);
+    channel_.certificate_name = "gone";
+    EXPECT_EQ(step("EXTERNAL", true, "").reason, Reason::kDisabled);
+    channel_.certificate_name = "stranger";
+    EXPECT_EQ(step("EXTERNAL", true, "").reason, Reason::kUnknownUser);
+}
+
+TEST_F(MechanismsTest, PlainAndLoginWithSomebodyElsesClient) {
+    for (const std::string mechanism : {"PLAIN", "LOGIN"}) {
+        EXPECT_EQ(log_in(mechanism, {.user = "user", .password = "pencil"}).outcome, Outcome::kAccepted)
+            << mechanism;
+        EXPECT_EQ(log_in(mechanism, {.user = "user", .password = "wrong"}).outcome, Outcome::kRejected)
+            << mechanism;
+    }
+    EXPECT_EQ(log_in("PLAIN", {.user = "user", .password = "pencil", .acts_for = "plain"}).reason,
+              Reason::kNotAuthorized);
+}
+
+}  // namespace
+}  // namespace gatepost::auth
