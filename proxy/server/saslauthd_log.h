@@ -1,5 +1,5 @@
-// Tells the log when saslauthd stops answering and when it answers again: one line a change, not one a check. Any
-// worker's thread.
+// Tells the log when saslauthd stops answering and when it answers again: one line a change, not one a check.
+// Any worker's thread.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,8 @@ class SaslauthdLog final : public backends::SaslauthdObserver {
 
     void checked(backends::SaslauthdOutcome outcome, std::string_view detail, Duration /*took*/) override {
         using backends::SaslauthdOutcome;
-        const bool answers = outcome == SaslauthdOutcome::kAccepted || outcome == SaslauthdOutcome::kRefused ||
+        const bool answers = outcome == SaslauthdOutcome::kAccepted ||
+                             outcome == SaslauthdOutcome::kRefused ||
                              outcome == SaslauthdOutcome::kPasswordTooLong;
         if (answers == answers_.exchange(answers)) return;
         log_.log(answers ? conf::LogEvent::backend : conf::LogEvent::backend_failed,

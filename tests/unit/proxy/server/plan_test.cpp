@@ -58,7 +58,8 @@ TEST_F(PlanTest, TranslatesWhatASessionNeeds) {
     EXPECT_EQ(listener.session.reply_timeout, std::chrono::seconds(7));
     EXPECT_FALSE(listener.session.offers_tls);
     EXPECT_FALSE(listener.session.require_tls);
-    EXPECT_THAT(listener.session.mechanisms, ElementsAre("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"));
+    EXPECT_THAT(listener.session.mechanisms,
+                ElementsAre("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"));
     EXPECT_TRUE(listener.is_trusted(*net::SocketAddress::parse("192.0.2.7:1")));
     EXPECT_FALSE(listener.is_trusted(*net::SocketAddress::parse("198.51.100.7:1")));
 }
