@@ -40,13 +40,14 @@ def test_every_kind_of_record(make_gatepost, sink, scheme):
 def test_full_queue_is_454_and_sessions_without_a_hash_are_not_held_up(make_gatepost, sink):
     gate = gate_with(make_gatepost, sink, record("ARGON2ID"), concurrency=1, queue=2)
     with ThreadPoolExecutor(24) as pool:
-        running = [pool.submit(attempt, gate) for _ in range(24)]
+        # Each with a password of its own: equal ones would share one hash.
+        running = [pool.submit(attempt, gate, f"{PASSWORD}{i or ''}") for i in range(24)]
         start = time.monotonic()
         with Client(gate.tls_port, implicit_tls=True) as client:
             client.ehlo()
             client.login("carol", gate.users["carol"])
         held = time.monotonic() - start
         codes = [future.result() for future in running]
-    assert set(codes) == {235, 454}, codes
+    assert set(codes) >= {454, 535} and set(codes) <= {235, 454, 535}, codes
     assert held < 3
     assert attempt(gate) == 235
