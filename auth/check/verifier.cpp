@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "auth/check/scram_record.h"
 #include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
 
@@ -23,6 +24,12 @@ std::shared_ptr<const Record> make_default_stand_in() {
 bool is_client_first(const std::string& mechanism) {
     const Mechanism* const known = find_mechanism(mechanism);
     return known != nullptr && known->client_first;
+}
+
+/// Which of the records of a user the mechanism is judged by.
+ByteView record_for(const std::string& mechanism, const StoredCredential& stored) {
+    const bool is_of_scram = scram_hash_of(mechanism) == ScramHash::kSha256;
+    return is_of_scram && !stored.scram.empty() ? stored.scram.reveal() : stored.record.reveal();
 }
 
 Verdict empty_challenge() {
@@ -120,26 +127,30 @@ void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, cons
     if (lookup.status == Lookup::Status::kUnknown) {
         const StandIn& first = stand_in ? stand_in : lookup.stand_in;
         if (store + 1 < parts_.stores.size()) return look_up(attempt, store + 1, first);
-        return take_record(attempt, false, first ? first->record.reveal() : ByteView());
+        return take_record(attempt, false, first.get());
     }
     attempt->backend = parts_.stores[store].name;
     if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
-    take_record(attempt, true, lookup.credential->record.reveal(), lookup.credential->disabled);
+    take_record(attempt, true, lookup.credential.get());
 }
 
-void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, ByteView text, bool is_disabled) {
+void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored) {
+    const bool is_disabled = is_known && stored->disabled;
     RecordCheck::Subject subject{.user = attempt->user(),
                                  .record = default_stand_in_,
                                  .is_known = is_known,
                                  .is_disabled = is_disabled};
-    if (!text.empty()) {
-        Result<Record> record = Record::parse(text);
-        if (record) subject.record = std::make_shared<const Record>(std::move(*record));
-        // A record that cannot be read is the store's fault, not a wrong password.
-        if (!record && is_known) subject.record = nullptr;
+    const ByteView text = stored == nullptr ? ByteView() : record_for(attempt->mechanism, *stored);
+    Result<Record> record = Record::parse(text);
+    if (record) {
+        subject.record = std::make_shared<const Record>(std::move(*record));
+    } else if (is_known && attempt->mechanism != "EXTERNAL") {
+        // A record that is missing or cannot be read is the store's fault, not a wrong password.
+        return post(attempt, refusal(Outcome::kUnavailable, Reason::kBadRecord));
     }
-    if (subject.record == nullptr) return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    if (subject.record == nullptr)
+        return post(attempt, refusal(Outcome::kUnavailable, Reason::kEngineFailed));
     attempt->version = Secret(text);
     attempt->check.emplace(std::move(subject), parts_.match, parts_.fake);
     attempt->is_cacheable = is_known && !is_disabled && attempt->grammar.has_password();

@@ -64,7 +64,8 @@ class StoreVerifier final : public Verifier {
     void take_message(const AttemptPtr& attempt);
     void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in);
     void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in, Lookup lookup);
-    void take_record(const AttemptPtr& attempt, bool is_known, ByteView text, bool is_disabled = false);
+    /// `stored`: the user's own credential, or the stand-in of an unknown one; nullptr when there is none.
+    void take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored);
     void ask_service(const AttemptPtr& attempt, const NamedStore& named);
     void on_service(const AttemptPtr& attempt, PasswordAnswer answer);
 

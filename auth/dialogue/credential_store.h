@@ -17,6 +17,7 @@ namespace gatepost::auth {
 struct StoredCredential {
     std::string user;                               ///< canonical name
     Secret record;                                  ///< "{SCHEME}…" as interface.md lists them
+    Secret scram;                                   ///< of SCRAM-SHA-256 where it is not `record`; or empty
     std::map<std::string, std::string> attributes;  ///< senders, limit_class, upstream, …
     bool disabled = false;
 };

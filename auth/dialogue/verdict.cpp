@@ -13,6 +13,7 @@ std::string_view to_string(Reason reason) {
         case Reason::kNotAuthorized: return "not_authorized";
         case Reason::kBadMessage: return "bad_message";
         case Reason::kStoreFailed: return "store_failed";
+        case Reason::kBadRecord: return "bad_record";
         case Reason::kEngineFailed: return "engine_failed";
         case Reason::kQueueFull: return "queue_full";
         case Reason::kDeadline: return "deadline";

@@ -29,6 +29,7 @@ enum class Reason {
     kNotAuthorized,  ///< an authzid that is another user
     kBadMessage,
     kStoreFailed,
+    kBadRecord,  ///< what the store holds of the user is no record: the operator's to mend
     kEngineFailed,
     kQueueFull,
     kDeadline,

@@ -58,14 +58,13 @@ auth::Lookup lookup_of(const RedisReply& reply, std::string_view user) {
     }
     auto credential = std::make_shared<auth::StoredCredential>();
     credential->user = user;
-    const RedisReply* scram = nullptr;
     for (std::size_t at = 0; at < reply.items.size(); at += 2) {
         const ByteView field = reply.items[at].octets.reveal();
         const ByteView value = reply.items[at + 1].octets.reveal();
         if (field == "record") {
             credential->record = Secret(value);
         } else if (field == "scram-sha-256") {
-            scram = &reply.items[at + 1];
+            if (!value.empty()) credential->scram = scram_record(value);
         } else if (field == "disabled") {
             credential->disabled = says_yes(value);
         } else {
@@ -74,8 +73,7 @@ auth::Lookup lookup_of(const RedisReply& reply, std::string_view user) {
             }
         }
     }
-    if (credential->record.empty() && scram != nullptr && !scram->octets.empty())
-        credential->record = scram_record(scram->octets.reveal());
+    if (credential->record.empty()) credential->record = credential->scram.clone();
     lookup.status = Status::kFound;
     lookup.credential = std::move(credential);
     return lookup;

@@ -26,6 +26,7 @@ struct RedisStore::Core {
         if (lookup.status != auth::Lookup::Status::kFound || lookup.credential->record.empty()) return;
         auto made = std::make_shared<auth::StoredCredential>();
         made->record = lookup.credential->record.clone();
+        made->scram = lookup.credential->scram.clone();
         stand_in = std::move(made);
     }
 

@@ -72,10 +72,12 @@ class FakeExecutor final : public Executor {
 /// Answers from a map, on the executor; counts what it was asked.
 class FakeStore final : public CredentialStore {
   public:
-    void add(const std::string& user, std::string_view record, bool disabled = false) {
+    void add(const std::string& user, std::string_view record, bool disabled = false,
+             std::string_view scram = {}) {
         auto credential = std::make_shared<StoredCredential>();
         credential->user = user;
         credential->record = Secret(record);
+        credential->scram = Secret(scram);
         credential->disabled = disabled;
         users_[user] = std::move(credential);
     }

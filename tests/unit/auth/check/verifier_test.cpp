@@ -163,6 +163,18 @@ TEST_F(VerifierTest, AStoreThatCannotAnswerStopsTheSearch) {
         << "an unreadable record is no wrong password";
 }
 
+TEST_F(VerifierTest, ARecordThatIsMissingOrGarbledOpensNothingAndSaysWhose) {
+    first_->add("bare", "");
+    for (const std::string& user : {"bare"s, "broken"s}) {
+        for (const std::string& password : {"pencil"s, "nobody has this password"s}) {
+            const Verdict verdict = judged(user, password);
+            EXPECT_EQ(verdict.outcome, Outcome::kUnavailable) << user;
+            EXPECT_EQ(verdict.reason, Reason::kBadRecord) << user;
+            EXPECT_EQ(verdict.identity.backend, "one");
+        }
+    }
+}
+
 TEST_F(VerifierTest, UnknownWrongAndDisabledCostTheSameHashes) {
     struct Case {
         std::string user, password;

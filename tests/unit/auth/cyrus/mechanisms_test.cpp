@@ -89,6 +89,22 @@ TEST_F(MechanismsTest, EachScramFromItsOwnStoredKeys) {
     EXPECT_EQ(verifier_.open_exchanges(), 0U);
 }
 
+TEST_F(MechanismsTest, TwoRecordsEachForItsMechanisms) {
+    channel_ = {};
+    store_->add("both", "{PLAIN}of the record", false, record(Scheme::kScramSha256));
+    EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "both", .password = "pencil"}).outcome, Outcome::kAccepted);
+    EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "both", .password = "of the record"}).outcome,
+              Outcome::kRejected);
+    EXPECT_EQ(log_in("CRAM-MD5", {.user = "both", .password = "of the record"}).outcome, Outcome::kAccepted);
+    EXPECT_EQ(log_in("PLAIN", {.user = "both", .password = "of the record"}).outcome, Outcome::kAccepted);
+    EXPECT_EQ(log_in("PLAIN", {.user = "both", .password = "pencil"}).outcome, Outcome::kRejected);
+    EXPECT_EQ(log_in("SCRAM-SHA-1", {.user = "both", .password = "pencil"}).reason, Reason::kWrongRecord);
+
+    store_->add("both", "{PLAIN}of the record", false, "{SCRAM-SHA-256}4096,garbled");
+    EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "both", .password = "pencil"}).reason, Reason::kBadRecord);
+    EXPECT_EQ(log_in("PLAIN", {.user = "both", .password = "of the record"}).outcome, Outcome::kAccepted);
+}
+
 TEST_F(MechanismsTest, ScramBoundToTheChannel) {
     for (const std::string type : {"tls-exporter", "tls-server-end-point"}) {
         const std::string octets(32, type == "tls-exporter" ? 'x' : 'e');
@@ -153,6 +169,10 @@ TEST_F(MechanismsTest, ExternalIsWhomTheCertificateNames) {
     EXPECT_EQ(step("EXTERNAL", true, "cert@example.org").outcome, Outcome::kAccepted);
     EXPECT_EQ(step("EXTERNAL", true, std::nullopt).outcome, Outcome::kChallenge);
     EXPECT_EQ(step("EXTERNAL", false, "").identity.user, "cert@example.org");
+    store_->add("bare", "");
+    channel_.certificate_name = "bare";
+    EXPECT_EQ(step("EXTERNAL", true, "").outcome, Outcome::kAccepted) << "a certificate needs no record";
+    channel_.certificate_name = "cert@example.org";
     EXPECT_EQ(step("EXTERNAL", true, "boss@example.org").outcome, Outcome::kRejected);
     channel_.certificate_name = "gone";
     EXPECT_EQ(step("EXTERNAL", true, "").reason, Reason::kDisabled);

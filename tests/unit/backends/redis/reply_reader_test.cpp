@@ -105,6 +105,7 @@ TEST(RedisCredential, Hash_BecomesACredential) {
     ASSERT_EQ(good.status, auth::Lookup::Status::kFound);
     EXPECT_EQ(good.credential->user, "bob");
     EXPECT_EQ(good.credential->record.reveal(), "{P}abc");
+    EXPECT_EQ(good.credential->scram.reveal(), "{SCRAM-SHA-256}x");
     EXPECT_FALSE(good.credential->disabled);
     EXPECT_EQ(good.credential->attributes,
               (std::map<std::string, std::string>{
@@ -116,6 +117,10 @@ TEST(RedisCredential, ScramAlone_IsTheRecordWithOrWithoutItsScheme) {
               "{SCRAM-SHA-256}4096,s,k,v");
     EXPECT_EQ(judge("*2\r\n$13\r\nscram-sha-256\r\n$16\r\n{SCRAM-SHA-256}x\r\n").credential->record.reveal(),
               "{SCRAM-SHA-256}x");
+    const auto none = judge("*2\r\n$13\r\nscram-sha-256\r\n$0\r\n\r\n");
+    ASSERT_EQ(none.status, auth::Lookup::Status::kFound) << "who has no record is known all the same";
+    EXPECT_TRUE(none.credential->record.empty());
+    EXPECT_TRUE(none.credential->scram.empty());
 }
 
 TEST(RedisCredential, Disabled_IsAnythingButAClearNo) {
