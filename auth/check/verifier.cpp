@@ -1,3 +1,4 @@
+// Longer than 300 lines: looking up, judging and concluding are one path, and read best in one piece.
 #include "auth/check/verifier.h"
 
 #include <algorithm>
@@ -113,23 +114,28 @@ void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const 
     if (named.service) return ask_service(attempt, named);
     named.store->lookup(
         attempt->user(), parts_.home,
-        [weak = std::weak_ptr<StoreVerifier>(self_), attempt, store, stand_in](Lookup lookup) {
+        [weak = std::weak_ptr<StoreVerifier>(self_), attempt, store, stand_in](const Lookup& lookup) {
             if (const std::shared_ptr<StoreVerifier> self = weak.lock())
-                self->on_lookup(attempt, store, stand_in, std::move(lookup));
+                self->on_lookup(attempt, store, stand_in, lookup);
         });
 }
 
 void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
-                              Lookup lookup) {
+                              const Lookup& lookup) {
     if (attempt->is_cancelled) return;
-    if (lookup.status == Lookup::Status::kUnavailable)
-        return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    const std::string& backend = parts_.stores[store].name;
+    if (lookup.status == Lookup::Status::kUnavailable) {
+        return goes_on(attempt, backend)
+                   ? post(attempt, run(*attempt))
+                   : post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    }
     if (lookup.status == Lookup::Status::kUnknown) {
+        parts_.cache.forget_user(backend, attempt->user());
         const StandIn& first = stand_in ? stand_in : lookup.stand_in;
         if (store + 1 < parts_.stores.size()) return look_up(attempt, store + 1, first);
         return take_record(attempt, false, first.get());
     }
-    attempt->backend = parts_.stores[store].name;
+    attempt->backend = backend;
     if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
     take_record(attempt, true, lookup.credential.get());
@@ -154,7 +160,23 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
     attempt->version = Secret(text);
     attempt->check.emplace(std::move(subject), parts_.match, parts_.fake);
     attempt->is_cacheable = is_known && !is_disabled && attempt->grammar.has_password();
+    if (is_disabled) parts_.cache.forget_user(attempt->backend, attempt->user());
     judge(attempt);
+}
+
+/// The store cannot say what its record is now: whose password was right a moment ago goes on, until that
+/// has had its time (facts.md 3). Nobody is remembered whom the store last called disabled or unknown.
+bool StoreVerifier::goes_on(const AttemptPtr& attempt, const std::string& backend) {
+    attempt->backend = backend;
+    if (!attempt->grammar.has_password()) return false;
+    if (!parts_.cache.holds_of_any_version(backend, attempt->user(), attempt->password(), Clock::now()))
+        return false;
+    attempt->check.emplace(
+        RecordCheck::Subject{
+            .user = attempt->user(), .record = nullptr, .is_known = true, .is_disabled = false},
+        parts_.match, parts_.fake);
+    attempt->check->assume(true);
+    return true;
 }
 
 /// A service knows users only together with their passwords. It is the last of the stores (decisions.md 13).
@@ -186,8 +208,14 @@ void StoreVerifier::on_service(const AttemptPtr& attempt, PasswordAnswer answer)
 // ---- judging
 
 void StoreVerifier::judge(const AttemptPtr& attempt) {
-    if (!attempt->check || !attempt->grammar.has_password() || attempt->check->is_cheap())
-        return post(attempt, run(*attempt));
+    if (!attempt->check || !attempt->grammar.has_password()) return post(attempt, run(*attempt));
+    if (attempt->check->is_cheap()) {
+        // Not for speed: for the time when the store cannot answer.
+        const bool is_held = attempt->is_cacheable && is_remembered(*attempt);
+        Verdict verdict = run(*attempt);
+        if (!is_held) remember(*attempt);
+        return post(attempt, std::move(verdict));
+    }
     // Unknown and disabled users take the whole way, each time.
     if (!attempt->is_cacheable) return hash(attempt);
     if (is_remembered(*attempt)) return post(attempt, run(*attempt));
@@ -237,17 +265,21 @@ void StoreVerifier::hand_on(const AttemptPtr& attempt) {
     }
 }
 
+void StoreVerifier::remember(const Attempt& attempt) {
+    const std::optional<bool> was_equal = attempt.check ? attempt.check->was_equal() : std::nullopt;
+    if (!attempt.is_cacheable || !attempt.message || !was_equal) return;
+    if (*was_equal) {
+        parts_.cache.remember(attempt.backend, attempt.user(), attempt.password(), attempt.version.reveal(),
+                              Clock::now());
+    } else {
+        parts_.cache.forget(attempt.backend, attempt.user(), attempt.password());
+    }
+}
+
 /// The end of a check that was really made: it is remembered, and everybody who waited for it hears.
 void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
     const std::optional<bool> was_equal = attempt->check ? attempt->check->was_equal() : std::nullopt;
-    if (attempt->is_cacheable && attempt->message && was_equal) {
-        if (*was_equal) {
-            parts_.cache.remember(attempt->backend, attempt->user(), attempt->password(),
-                                  attempt->version.reveal(), Clock::now());
-        } else {
-            parts_.cache.forget(attempt->backend, attempt->user(), attempt->password());
-        }
-    }
+    remember(*attempt);
     std::vector<AttemptPtr> waiting;
     if (attempt->flight) waiting = flights_.finish(*attempt->flight);
     for (const AttemptPtr& other : waiting) {

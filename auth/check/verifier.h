@@ -63,7 +63,8 @@ class StoreVerifier final : public Verifier {
 
     void take_message(const AttemptPtr& attempt);
     void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in);
-    void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in, Lookup lookup);
+    void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
+                   const Lookup& lookup);
     /// `stored`: the user's own credential, or the stand-in of an unknown one; nullptr when there is none.
     void take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored);
     void ask_service(const AttemptPtr& attempt, const NamedStore& named);
@@ -71,6 +72,8 @@ class StoreVerifier final : public Verifier {
 
     void judge(const AttemptPtr& attempt);
     [[nodiscard]] bool is_remembered(Attempt& attempt);
+    [[nodiscard]] bool goes_on(const AttemptPtr& attempt, const std::string& backend);
+    void remember(const Attempt& attempt);
     [[nodiscard]] bool is_first_of_its_kind(const AttemptPtr& attempt);
     void hash(const AttemptPtr& attempt);
     void hand_on(const AttemptPtr& attempt);

@@ -43,12 +43,24 @@ bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteVie
                         TimePoint now) {
     if (is_off()) return false;
     const std::optional<Digest> current = digest_.of({kOfVersion, backend, user, version});
+    return current && holds(backend, user, password, current, now);
+}
+
+bool VerifyCache::holds_of_any_version(std::string_view backend, std::string_view user, ByteView password,
+                                       TimePoint now) {
+    return !is_off() && holds(backend, user, password, std::nullopt, now);
+}
+
+bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteView password,
+                        const std::optional<Digest>& version, TimePoint now) {
     Shard& shard = shard_of(user);
     const std::lock_guard lock(shard.mutex);
     const auto entry = shard.find(backend, user);
     bool is_held = false;
-    if (entry != shard.entries.end() && current) {
-        if (now >= entry->expires_at || !equal_in_constant_time(view_of(entry->version), view_of(*current))) {
+    if (entry != shard.entries.end()) {
+        const bool is_changed =
+            version && !equal_in_constant_time(view_of(entry->version), view_of(*version));
+        if (now >= entry->expires_at || is_changed) {
             shard.drop(entry);
         } else if (is_password_of(*entry, password)) {
             shard.entries.splice(shard.entries.begin(), shard.entries, entry);
@@ -90,6 +102,14 @@ void VerifyCache::forget(std::string_view backend, std::string_view user, ByteVi
     const std::lock_guard lock(shard.mutex);
     const auto entry = shard.find(backend, user);
     if (entry != shard.entries.end() && is_password_of(*entry, password)) shard.drop(entry);
+}
+
+void VerifyCache::forget_user(std::string_view backend, std::string_view user) {
+    if (is_off()) return;
+    Shard& shard = shard_of(user);
+    const std::lock_guard lock(shard.mutex);
+    const auto entry = shard.find(backend, user);
+    if (entry != shard.entries.end()) shard.drop(entry);
 }
 
 void VerifyCache::forget_user(std::string_view user) {

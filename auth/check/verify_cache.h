@@ -47,6 +47,10 @@ class VerifyCache {
     [[nodiscard]] bool holds(std::string_view backend, std::string_view user, ByteView password,
                              ByteView version, TimePoint now);
 
+    /// For a store that cannot answer: as holds(), against whatever version it was remembered.
+    [[nodiscard]] bool holds_of_any_version(std::string_view backend, std::string_view user,
+                                            ByteView password, TimePoint now);
+
     /// Requires a fresh check of this very password that succeeded. Replaces what was known of the user in
     /// that backend.
     void remember(std::string_view backend, std::string_view user, ByteView password, ByteView version,
@@ -55,6 +59,9 @@ class VerifyCache {
     /// After a fresh check that failed: drops the entry if it is of this same password. A stranger's wrong
     /// guess drops nothing (decisions.md 16).
     void forget(std::string_view backend, std::string_view user, ByteView password);
+
+    /// Drops what is known of the user in that backend: he is disabled there, or gone.
+    void forget_user(std::string_view backend, std::string_view user);
 
     /// Drops what is known of the user in all backends.
     void forget_user(std::string_view user);
@@ -94,6 +101,8 @@ class VerifyCache {
 
     VerifyCache(Settings settings, KeyedDigest digest);
 
+    [[nodiscard]] bool holds(std::string_view backend, std::string_view user, ByteView password,
+                             const std::optional<Digest>& version, TimePoint now);
     [[nodiscard]] bool is_off() const noexcept { return shards_.empty(); }
     [[nodiscard]] Shard& shard_of(std::string_view user);
     [[nodiscard]] std::optional<Digest> password_digest(const Digest& salt, std::string_view backend,

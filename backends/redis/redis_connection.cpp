@@ -60,6 +60,12 @@ RedisConnection::~RedisConnection() {
     fail_all(waiting_, RedisStatus::kDisconnected);
 }
 
+void RedisConnection::set_password(std::shared_ptr<const Secret> password) {
+    loop_.assert_here();
+    settings_.password = password && !password->empty() ? std::move(password) : settings_.url.password;
+    if (state_ == State::kResting) rest_.start(Duration::zero());
+}
+
 // ---- commands
 
 void RedisConnection::command(std::initializer_list<ByteView> words, Answer answer) {

@@ -54,6 +54,9 @@ class RedisConnection final : private RedisLinkHandler {
     void command(std::span<const ByteView> words, Answer answer);
     void command(std::initializer_list<ByteView> words, Answer answer);
 
+    /// From the next connection on; nullptr or empty = the URL's. Who has no connection tries at once.
+    void set_password(std::shared_ptr<const Secret> password);
+
     [[nodiscard]] bool is_connected() const noexcept { return state_ == State::kReady; }
     [[nodiscard]] std::size_t unanswered() const noexcept { return waiting_.size() + in_flight_.size(); }
 

@@ -64,4 +64,10 @@ void RedisStore::lookup(std::string_view user, Executor& home,
     });
 }
 
+void RedisStore::set_password(std::shared_ptr<const Secret> password) {
+    loop_.post([core = std::weak_ptr(core_), password = std::move(password)]() mutable {
+        if (const auto alive = core.lock()) alive->connection.set_password(std::move(password));
+    });
+}
+
 }  // namespace gatepost::backends

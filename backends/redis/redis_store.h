@@ -36,6 +36,10 @@ class RedisStore final : public auth::CredentialStore {
     void lookup(std::string_view user, Executor& home,
                 std::move_only_function<void(auth::Lookup)> answer) override;
 
+    /// The password from the next connection on; the one that stands goes on. A store that has none tries at
+    /// once. Any thread.
+    void set_password(std::shared_ptr<const Secret> password);
+
   private:
     struct Core;
 

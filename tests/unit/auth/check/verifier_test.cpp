@@ -298,6 +298,42 @@ TEST_F(VerifierTest, ARememberedPasswordCostsNoHash) {
     EXPECT_EQ(judged("user", "pencil").reason, Reason::kDisabled);
 }
 
+TEST_F(VerifierTest, WhoIsRememberedGoesOnWhileTheStoreCannotAnswer) {
+    first_->add("changed", kScramPencil);
+    first_->add("disabled", kScramPencil);
+    for (const std::string& user : {"user"s, "plain"s, "changed"s, "disabled"s, "late"s})
+        EXPECT_EQ(judged(user, "pencil").outcome, Outcome::kAccepted) << user;
+    first_->add("changed", "{PLAIN}new");
+    EXPECT_EQ(judged("changed", "pencil").reason, Reason::kWrongPassword);
+    first_->add("disabled", kScramPencil, true);
+    EXPECT_EQ(judged("disabled", "stranger").reason, Reason::kWrongPassword);
+    g_hashes = 0;
+    first_->is_down = true;
+    for (int again = 0; again < 3; ++again) {
+        for (const std::string& user : {"user"s, "plain"s}) {
+            const Verdict verdict = judged(user, "pencil");
+            EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << user;
+            EXPECT_EQ(verdict.identity.user, user);
+            EXPECT_EQ(verdict.identity.backend, "one");
+        }
+        // Everybody else is told to come back: another password, whom the store last refused, strangers,
+        // and "late", whom only the store behind it knows.
+        for (const auto& [user, password] :
+             {std::pair("user"s, "wrong"s), std::pair("changed"s, "pencil"s),
+              std::pair("disabled"s, "pencil"s), std::pair("nobody"s, "pencil"s),
+              std::pair("late"s, "pencil"s)}) {
+            const Verdict verdict = judged(user, password);
+            EXPECT_EQ(verdict.outcome, Outcome::kUnavailable) << user;
+            EXPECT_EQ(verdict.reason, Reason::kStoreFailed) << user;
+            EXPECT_EQ(verdict.identity.backend, "one");
+        }
+    }
+    EXPECT_EQ(g_hashes, 0);
+    first_->is_down = false;
+    EXPECT_EQ(judged("user", "wrong").reason, Reason::kWrongPassword);
+    EXPECT_EQ(judged("disabled", "pencil").reason, Reason::kDisabled);
+}
+
 TEST_F(VerifierTest, AServiceJudgesWhomNoStoreKnows) {
     class Service final : public PasswordService {
       public:

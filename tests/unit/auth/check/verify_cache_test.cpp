@@ -49,6 +49,33 @@ TEST_F(VerifyCacheTest, HoldsWhatWasRememberedAndNothingElse) {
     EXPECT_EQ(cache_->counts().entries, 1U);
 }
 
+TEST_F(VerifyCacheTest, AnyVersionDoesWhenTheStoreCannotAnswer) {
+    const auto goes_on = [&](std::string_view backend, std::string_view password, TimePoint now = kStart) {
+        return cache_->holds_of_any_version(backend, "ann", password, now);
+    };
+    EXPECT_TRUE(goes_on("file", "pencil"));
+    EXPECT_TRUE(goes_on("file", "pencil", kStart + seconds(60) - Duration(1)));
+    EXPECT_FALSE(goes_on("file", "pencils"));
+    EXPECT_FALSE(goes_on("redis", "pencil")) << "another backend's";
+    EXPECT_FALSE(goes_on("file", "pencil", kStart + seconds(60))) << "not for ever";
+    EXPECT_EQ(cache_->counts().entries, 0U);
+
+    cache_->remember("file", "ann", "pencil", "v1", kStart);
+    EXPECT_FALSE(cache_->holds("file", "ann", "pencil", "v2", kStart));
+    EXPECT_FALSE(goes_on("file", "pencil")) << "a change that was seen is not unseen by an outage";
+    EXPECT_FALSE(cache_of(seconds(0), 10)->holds_of_any_version("file", "ann", "pencil", kStart));
+}
+
+TEST_F(VerifyCacheTest, AUserIsForgottenInOneBackend) {
+    cache_->remember("redis", "ann", "pencil", "v1", kStart);
+    cache_->remember("redis", "bob", "pencil", "v1", kStart);
+    cache_->forget_user("redis", "ann");
+    cache_->forget_user("redis", "nobody");
+    EXPECT_FALSE(cache_->holds("redis", "ann", "pencil", "v1", kStart));
+    EXPECT_TRUE(holds("pencil"));
+    EXPECT_TRUE(cache_->holds("redis", "bob", "pencil", "v1", kStart));
+}
+
 TEST_F(VerifyCacheTest, TimeToLiveIsAbsolute) {
     EXPECT_TRUE(holds("pencil", kStart + seconds(30)));
     EXPECT_TRUE(holds("pencil", kStart + seconds(60) - Duration(1))) << "a hit does not lengthen it";

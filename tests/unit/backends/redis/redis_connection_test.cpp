@@ -79,6 +79,27 @@ TEST_F(RedisConnectionTest, SettingsPassword_IsUsedInsteadOfTheUrls) {
     EXPECT_EQ(fake.commands.front(), "AUTH alice new");
 }
 
+TEST_F(RedisConnectionTest, PasswordThatChanges_IsUsedFromTheNextConnectionOn) {
+    fake.answers["AUTH old"] = "-WRONGPASS invalid username-password pair\r\n";
+    RedisSettings with = settings();
+    with.password = std::make_shared<const Secret>("old");
+    RedisConnection& mine = start(std::move(with));
+    ASSERT_TRUE(run_until(loop, [&] { return observer.lost.size() == 4; }))
+        << "now it rests for 200 ms or more";
+    const TimePoint before = loop.now();
+    mine.set_password(std::make_shared<const Secret>("new"));
+    ASSERT_TRUE(run_until(loop, [&] { return mine.is_connected(); }));
+    EXPECT_LT(loop.now() - before, 150ms);
+    EXPECT_EQ(fake.count("AUTH new"), 1);
+
+    const int accepted = fake.accepted;
+    mine.set_password(std::make_shared<const Secret>("newest"));
+    EXPECT_EQ(ask(), RedisStatus::kReply);
+    EXPECT_EQ(fake.accepted, accepted) << "the connection that stands goes on";
+    fake.drop_clients();
+    ASSERT_TRUE(run_until(loop, [&] { return fake.count("AUTH newest") == 1; }));
+}
+
 TEST_F(RedisConnectionTest, CommandsOfOneTurn_LeaveInOneWriteAndAreAnsweredInOrder) {
     fake.script = [](const std::string& words) {
         return words.starts_with("GET") ? std::optional(bulk(words)) : std::nullopt;
