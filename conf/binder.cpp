@@ -174,6 +174,7 @@ RedisBackend bind_redis(const Binder& from, const std::string& path) {
     from.get(path + ".url", redis.url);
     from.get(path + ".username", redis.username);
     from.get_secret(path + ".password", redis.password);
+    from.get(path + ".password_file", redis.password_file);
     from.get(path + ".tls_ca", redis.tls_ca);
     from.get(path + ".key", redis.key);
     from.get(path + ".mechanisms", redis.mechanisms);

@@ -149,7 +149,8 @@ struct FileBackend {
 struct RedisBackend {
     std::string url;  ///< may hold a password: never print it
     std::string username;
-    SharedSecret password;  ///< of `password` or `password_file`
+    SharedSecret password;      ///< of `password` or `password_file`
+    std::string password_file;  ///< "" = the password is in the configuration and stays
     std::string tls_ca;
     std::string key = "gatepost:user:{user}";
     std::vector<std::string> mechanisms{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"};

@@ -41,7 +41,7 @@ namespace gatepost::conf {
     X(code,           "reply code") \
     X(duration,       "seconds that it took") \
     X(upstream,       "name of the upstream") \
-    X(endpoint,       "server of the upstream") \
+    X(endpoint,       "server of the upstream or of the backend") \
     X(messages,       "messages accepted in the session") \
     X(commands,       "commands of the session") \
     X(errors,         "commands of the session that were refused") \
@@ -95,6 +95,10 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(certificate_expiring, Warning, (file, expires), "a certificate expires soon or has expired") \
     X(backend, Info, (backend, file, users, what), "a credential backend was loaded") \
     X(backend_failed, Error, (backend, file, what), "a credential backend cannot answer") \
+    X(backend_up, Info, (backend, endpoint), "a connection to a credential backend stands") \
+    X(backend_down, Warning, (backend, endpoint, what), "a credential backend cannot be reached; it is tried again") \
+    X(backend_breaker, Warning, (backend, reason, what), \
+      "a credential backend failed too often and is not asked for a while (open), or is asked again (closed)") \
     X(connection_rejected, Info, (listener, client_ip, client_port, peer_ip, reason), \
       "a connection was closed before its session began") \
     X(proxy_header_bad, Warning, (listener, peer_ip, reason), "a peer that must speak the PROXY protocol did not") \

@@ -43,6 +43,7 @@ namespace gatepost::conf {
     X(kSuccess, "success") X(kInvalidCredentials, "invalid_credentials") X(kDisabled, "disabled") \
     X(kNotAuthorized, "not_authorized") X(kBackendError, "backend_error") X(kBusy, "busy") X(kAborted, "aborted") \
     X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused")
+#define GATEPOST_BACKEND_RESULTS(X) X(kOk, "ok") X(kDenied, "denied") X(kError, "error") X(kTimeout, "timeout")
 #define GATEPOST_VERBS(X) \
     X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kAuth, "AUTH") X(kMail, "MAIL") X(kRcpt, "RCPT") \
     X(kData, "DATA") X(kBdat, "BDAT") X(kRset, "RSET") X(kNoop, "NOOP") X(kVrfy, "VRFY") X(kExpn, "EXPN") \
@@ -79,6 +80,7 @@ GATEPOST_LABEL_VALUES(HandshakeMode, GATEPOST_HANDSHAKE_MODES)
 GATEPOST_LABEL_VALUES(TlsProtocol, GATEPOST_TLS_PROTOCOLS)
 GATEPOST_LABEL_VALUES(TlsFailure, GATEPOST_TLS_FAILURES)
 GATEPOST_LABEL_VALUES(AuthResult, GATEPOST_AUTH_RESULTS)
+GATEPOST_LABEL_VALUES(BackendResult, GATEPOST_BACKEND_RESULTS)
 GATEPOST_LABEL_VALUES(CommandVerb, GATEPOST_VERBS)
 GATEPOST_LABEL_VALUES(ReplyClass, GATEPOST_REPLY_CLASSES)
 GATEPOST_LABEL_VALUES(ProtocolError, GATEPOST_PROTOCOL_ERRORS)
@@ -128,6 +130,7 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(tls_protocol,         kTlsProtocolNames,        "version") \
     X(tls_failure,          kTlsFailureNames,         "reason") \
     X(auth_result,          kAuthResultNames,         "result") \
+    X(backend_result,       kBackendResultNames,      "result") \
     X(command_verb,         kCommandVerbNames,        "verb") \
     X(reply_class,          kReplyClassNames,         "reply_class") \
     X(protocol_error,       kProtocolErrorNames,      "reason") \
@@ -223,6 +226,12 @@ inline constexpr std::span<const double> kNoBuckets{};
       "AUTH commands by outcome; backend is none where none was asked.") \
     X(auth_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend, Axis::auth_result), \
       "From the AUTH command to its last reply, the configured failure delay included.") \
+    X(auth_backend_requests_total, kCounter, kNoBuckets, (Axis::backend, Axis::backend_result), \
+      "Questions to credential backends that are servers; error and timeout are no answer.") \
+    X(auth_backend_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend), \
+      "From a question to a credential backend to its answer, where one came.") \
+    X(auth_backend_connections, kLive, kNoBuckets, (Axis::backend), \
+      "Connections to credential backends that stand now, where they are kept.") \
     X(smtp_commands_total, kCounter, kNoBuckets, (Axis::listener, Axis::command_verb, Axis::reply_class), \
       "Commands of clients by the class of the reply; DATA counts its 354 and its last reply.") \
     X(smtp_protocol_errors_total, kCounter, kNoBuckets, (Axis::listener, Axis::protocol_error), \

@@ -12,7 +12,7 @@ namespace gatepost::backends {
 
 namespace {
 
-using Breaker = CircuitBreaker::State;
+using Breaker = RedisBreaker::State;
 
 std::unique_ptr<ServerFinder> make_finder(net::EventLoop& loop, net::Resolver& resolver,
                                           const RedisSettings& settings) {

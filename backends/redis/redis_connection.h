@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "backends/redis/circuit_breaker.h"
+#include "backends/redis/redis_breaker.h"
 #include "backends/redis/redis_link.h"
 #include "backends/redis/redis_observer.h"
 #include "backends/redis/redis_url.h"
@@ -99,7 +99,7 @@ class RedisConnection final : private RedisLinkHandler {
     State state_ = State::kResting;
     Commands waiting_;
     Commands in_flight_;
-    CircuitBreaker breaker_;
+    RedisBreaker breaker_;
     Backoff backoff_;
     bool was_open_ = false;
 

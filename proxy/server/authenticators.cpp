@@ -50,12 +50,13 @@ std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSin
                                                net::BackgroundThread& background) {
     log_ = &log;
     background_ = &background;
+    resolver_.emplace(background);
     const conf::Config& config = *plan.config;
     std::vector<std::string> problems;
 
     mechanisms_ = config.auth.mechanisms;
     if (!start_engine(plan, problems)) return problems;
-    for (const std::string& name : config.auth.backends) open_backend(config, name, problems);
+    for (const std::string& name : config.auth.backends) open_backend(plan, name, problems);
     note_servable();
     look_again_.start(kLookEvery);
     return problems;
@@ -82,18 +83,13 @@ bool Authenticators::start_engine(const Plan& plan, std::vector<std::string>& pr
     return true;
 }
 
-void Authenticators::open_backend(const conf::Config& config, const std::string& name,
+void Authenticators::open_backend(const Plan& plan, const std::string& name,
                                   std::vector<std::string>& problems) {
-    const conf::Backend& backend = config.backends.at(name);
+    const conf::Backend& backend = plan.config->backends.at(name);
     if (const auto* const file = std::get_if<conf::FileBackend>(&backend)) {
-        auto store = std::make_shared<backends::FileStore>(file->path);
-        if (const auto loaded = store->reload(); !loaded) {
-            problems.push_back(loaded.error().text());
-        } else {
-            tell(*log_, name, *store, backends::FileStore::Change::kReloaded);
-        }
-        files_.emplace_back(name, store);
-        stores_.push_back({name, store});
+        open_file(name, *file, problems);
+    } else if (const auto* const redis = std::get_if<conf::RedisBackend>(&backend)) {
+        open_redis(name, *redis, plan.workers, problems);
     } else if (const auto* const sasl = std::get_if<conf::SaslBackend>(&backend)) {
         const std::string path = saslauthd_socket(*sasl);
         const auto socket = net::SocketAddress::from_unix_path(path);
@@ -104,9 +100,39 @@ void Authenticators::open_backend(const conf::Config& config, const std::string&
     }
 }
 
+void Authenticators::open_file(const std::string& name, const conf::FileBackend& file,
+                               std::vector<std::string>& problems) {
+    auto store = std::make_shared<backends::FileStore>(file.path);
+    if (const auto loaded = store->reload(); !loaded) {
+        problems.push_back(loaded.error().text());
+    } else {
+        tell(*log_, name, *store, backends::FileStore::Change::kReloaded);
+    }
+    opened_.push_back({.name = name, .file = std::move(store), .redis = nullptr});
+}
+
+/// Whether it is there is not asked: it may come later, and then it is found.
+void Authenticators::open_redis(const std::string& name, const conf::RedisBackend& redis, unsigned workers,
+                                std::vector<std::string>& problems) {
+    for (const RedisProblem& problem : redis_problems(redis))
+        problems.push_back("backends." + name + "." + problem.key + ": " + problem.message);
+    if (!problems.empty()) return;
+    auto made = RedisBackend::make(name, redis, workers, *log_);
+    if (!made) return problems.push_back("backends." + name + ": " + made.error().message);
+    opened_.push_back({.name = name, .file = nullptr, .redis = std::move(*made)});
+}
+
 std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& loop,
-                                                              auth::VerdictReceiver& receiver) {
-    std::vector<auth::NamedStore> stores = stores_;
+                                                              auth::VerdictReceiver& receiver,
+                                                              const observe::MetricsRegistry& registry,
+                                                              observe::WorkerMetrics& metrics) {
+    std::vector<auth::NamedStore> stores;
+    for (const Opened& opened : opened_) {
+        std::shared_ptr<auth::CredentialStore> store = opened.file;
+        if (opened.redis)
+            store = opened.redis->make_store(loop, *resolver_, metrics, registry.backend(opened.name));
+        stores.push_back({.name = opened.name, .store = std::move(store)});
+    }
     if (saslauthd_) {
         stores.push_back({.name = saslauthd_->name,
                           .store = nullptr,
@@ -127,8 +153,9 @@ void Authenticators::note_servable() {
     std::vector<std::string> servable;
     std::ranges::copy_if(mechanisms_, std::back_inserter(servable), [this](const std::string& mechanism) {
         if (saslauthd_ && !auth::is_plaintext(mechanism)) return false;
-        return std::ranges::all_of(files_, [&](const auto& file) {
-            const auto users = file.second->users();
+        return std::ranges::all_of(opened_, [&](const Opened& opened) {
+            if (opened.redis) return opened.redis->serves(mechanism);
+            const auto users = opened.file->users();
             return !users || users->cannot_use(mechanism) == 0;
         });
     });
@@ -149,9 +176,12 @@ void Authenticators::look_for_changes() {
 }
 
 void Authenticators::reload() {
-    for (const auto& file : files_) {
-        background_->post([file, log = log_] {
-            const auto& [name, store] = file;
+    for (const Opened& opened : opened_) {
+        if (opened.redis) {
+            opened.redis->look_at_password(*background_, loop_);
+            continue;
+        }
+        background_->post([name = opened.name, store = opened.file, log = log_] {
             tell(*log, name, *store, store->reload_if_changed());
         });
     }

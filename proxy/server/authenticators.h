@@ -16,7 +16,9 @@
 #include "proxy/net/resolver.h"
 #include "proxy/net/timer.h"
 #include "proxy/observe/log_sink.h"
+#include "proxy/observe/metrics_registry.h"
 #include "proxy/server/plan.h"
+#include "proxy/server/redis_backend.h"
 #include "proxy/server/saslauthd_log.h"
 
 namespace gatepost::server {
@@ -36,34 +38,47 @@ class Authenticators {
     [[nodiscard]] std::vector<std::string> start(const Plan& plan, observe::LogSink& log,
                                                  net::BackgroundThread& background);
 
-    /// Reads the users files again, in the background; a bad one changes nothing and is logged.
+    /// Reads the users files and the passwords of Redis again, in the background; a bad one changes nothing
+    /// and is logged.
     void reload();
 
     /// Before any executor dies that verdicts are posted to.
     void stop_pool();
 
     // After start().
-    /// A verifier for one worker, whose loop and receiver outlive it. Main thread, before the loop runs.
+    /// A verifier for one worker, whose loop, receiver and `metrics` outlive it; as many as the plan has
+    /// workers. Main thread, before the loop runs.
     [[nodiscard]] std::unique_ptr<auth::Verifier> make_verifier(net::EventLoop& loop,
-                                                                auth::VerdictReceiver& receiver);
+                                                                auth::VerdictReceiver& receiver,
+                                                                const observe::MetricsRegistry& registry,
+                                                                observe::WorkerMetrics& metrics);
     [[nodiscard]] Servable servable() const { return servable_; }
     /// Calls `told` on the main thread each time that changed users files change what can be served.
     void on_servable(std::function<void(const Servable&)> told) { told_ = std::move(told); }
 
   private:
+    /// A backend in its place; what each worker has for itself is made with its verifier.
+    struct Opened {
+        std::string name;
+        std::shared_ptr<backends::FileStore> file;
+        std::unique_ptr<RedisBackend> redis;
+    };
+
     [[nodiscard]] bool start_engine(const Plan& plan, std::vector<std::string>& problems);
-    void open_backend(const conf::Config& config, const std::string& name,
-                      std::vector<std::string>& problems);
+    void open_backend(const Plan& plan, const std::string& name, std::vector<std::string>& problems);
+    void open_file(const std::string& name, const conf::FileBackend& file,
+                   std::vector<std::string>& problems);
+    void open_redis(const std::string& name, const conf::RedisBackend& redis, unsigned workers,
+                    std::vector<std::string>& problems);
     void look_for_changes();
     void note_servable();
 
     net::EventLoop& loop_;
-    std::vector<std::pair<std::string, std::shared_ptr<backends::FileStore>>> files_;
     struct Saslauthd {
         std::string name;
         backends::SaslauthdSettings settings;
     };
-    std::vector<auth::NamedStore> stores_;
+    std::vector<Opened> opened_;
     std::optional<Saslauthd> saslauthd_;   ///< the last of the backends
     std::vector<std::string> mechanisms_;  ///< of the configuration
     Servable servable_ = std::make_shared<const std::vector<std::string>>();
@@ -76,6 +91,7 @@ class Authenticators {
     std::unique_ptr<auth::VerifyPool> pool_;
     observe::LogSink* log_ = nullptr;
     net::BackgroundThread* background_ = nullptr;
+    std::optional<net::Resolver> resolver_;
     net::Timer look_again_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "backends/file/file_store.h"
 #include "proxy/net/tls_context.h"
+#include "proxy/server/redis_backend.h"
 
 namespace gatepost::server {
 namespace {
@@ -20,10 +21,11 @@ class DeepCheck {
         look_at_ticket_keys();
         look_at_ciphers();
         for (const auto& [name, backend] : config_.backends) {
+            if (std::ranges::find(config_.auth.backends, name) == config_.auth.backends.end()) continue;
             const auto* const file = std::get_if<conf::FileBackend>(&backend);
-            const bool is_used =
-                std::ranges::find(config_.auth.backends, name) != config_.auth.backends.end();
-            if (file != nullptr && is_used && !file->path.empty()) look_at_users(name, file->path);
+            if (file != nullptr && !file->path.empty()) look_at_users(name, file->path);
+            const auto* const redis = std::get_if<conf::RedisBackend>(&backend);
+            if (redis != nullptr) look_at_redis(name, *redis);
         }
         return std::move(problems_);
     }
@@ -88,6 +90,11 @@ class DeepCheck {
         if (!loaded.error().message.empty()) complain("backends." + name + ".path", loaded.error().message);
         for (const backends::LineProblem& problem : loaded.error().problems)
             problems_.push_back({path, problem.line, 1, problem.message});
+    }
+
+    void look_at_redis(const std::string& name, const conf::RedisBackend& redis) {
+        for (const RedisProblem& problem : redis_problems(redis))
+            complain("backends." + name + "." + problem.key, problem.message);
     }
 
     const conf::Config& config_;

@@ -1,5 +1,5 @@
 // What is wrong with a configuration that only the parts themselves can tell: certificates, keys, ciphers,
-// users files. Opens no port. Any thread; blocks on files.
+// users files, the URLs of Redis. Opens no port. Any thread; blocks on files.
 #pragma once
 
 #include <string>

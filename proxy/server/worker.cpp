@@ -42,7 +42,7 @@ Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics
       metrics_(metrics),
       facts_(parts.log, parts.registry, metrics),
       handshakes_(kMaxHandshakes),
-      verifier_(parts.authenticators.make_verifier(loop_, *this)),
+      verifier_(parts.authenticators.make_verifier(loop_, *this, parts.registry, metrics)),
       snapshot_(std::make_shared<upstream::Snapshot>()),
       servable_(parts.authenticators.servable()),
       in_use_(parts.plan->config->upstreams.front().servers.size()),

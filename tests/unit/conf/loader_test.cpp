@@ -166,6 +166,7 @@ upstreams: [{name: default, servers: ["127.0.0.1:25"]}]
     EXPECT_EQ(redis.timeout, seconds(5));
     ASSERT_TRUE(redis.password);
     EXPECT_EQ(redis.password->reveal(), "hush") << "without the line end behind it";
+    EXPECT_TRUE(redis.password_file.ends_with("redis-password")) << "it is read again when it changes";
     EXPECT_EQ(redis.mechanisms.size(), 4U);
     const auto& sasl = std::get<SaslBackend>(config->backends.at("pam"));
     EXPECT_EQ(sasl.method, SaslMethod::Auxprop);

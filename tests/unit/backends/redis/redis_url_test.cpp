@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/redis/circuit_breaker.h"
+#include "backends/redis/redis_breaker.h"
 
 namespace gatepost::backends {
 namespace {
@@ -71,9 +71,9 @@ TEST(RedisUrl, HostOf_IsWhatACertificateNames) {
     EXPECT_EQ(host_of("unix:/run/redis.sock"), "");
 }
 
-TEST(CircuitBreaker, FiveFailures_OpenItForASecondAndTheProbeDecides) {
-    using State = CircuitBreaker::State;
-    CircuitBreaker breaker;
+TEST(RedisBreaker, FiveFailures_OpenItForASecondAndTheProbeDecides) {
+    using State = RedisBreaker::State;
+    RedisBreaker breaker;
     const TimePoint start{};
     for (int failure = 0; failure < 4; ++failure) breaker.failed(start);
     EXPECT_EQ(breaker.state(start), State::kClosed);

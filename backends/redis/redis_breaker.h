@@ -11,11 +11,11 @@ namespace gatepost::backends {
 
 /// Five failures in a row open it; a second later, or once a connection stands again, one question goes out
 /// as a probe, and its fate decides.
-class CircuitBreaker {
+class RedisBreaker {
   public:
     enum class State { kClosed, kOpen, kHalfOpen };
 
-    explicit CircuitBreaker(int failures = 5, Duration rest = std::chrono::seconds(1))
+    explicit RedisBreaker(int failures = 5, Duration rest = std::chrono::seconds(1))
         : most_failures_(failures), rest_(rest) {}
 
     [[nodiscard]] State state(TimePoint now) noexcept {
