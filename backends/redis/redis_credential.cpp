@@ -45,6 +45,29 @@ std::string redis_key(std::string_view pattern, std::string_view user) {
     }
 }
 
+std::string redis_scan_pattern(std::string_view pattern) {
+    std::string escaped;
+    for (const char octet : pattern) {
+        if (std::string_view("*?[]^\\").find(octet) != std::string_view::npos) escaped += '\\';
+        escaped += octet;
+    }
+    return redis_key(escaped, "*");
+}
+
+std::optional<std::string> user_of_redis_key(std::string_view pattern, std::string_view key) {
+    constexpr std::string_view kUser = "{user}";
+    const std::size_t before = pattern.find(kUser);
+    if (before == std::string_view::npos) return std::nullopt;
+    std::size_t places = 0;
+    for (std::size_t at = before; at != std::string_view::npos; at = pattern.find(kUser, at + kUser.size()))
+        ++places;
+    const std::size_t fixed = pattern.size() - places * kUser.size();
+    if (key.size() <= fixed || (key.size() - fixed) % places != 0) return std::nullopt;
+    std::string user(key.substr(before, (key.size() - fixed) / places));
+    if (redis_key(pattern, user) != key) return std::nullopt;
+    return user;
+}
+
 auth::Lookup lookup_of(const RedisReply& reply, std::string_view user) {
     constexpr std::array<std::string_view, 3> kAttributes{"senders", "limit_class", "upstream"};
     auth::Lookup lookup;
