@@ -11,8 +11,7 @@
 #include "proxy/commands/hash.h"
 #include "proxy/commands/metrics.h"
 #include "proxy/commands/serve.h"
-#include "proxy/commands/user.h"
-#include "proxy/commands/user_backend.h"
+#include "proxy/commands/user_cli.h"
 #include "proxy/commands/version.h"
 #include "proxy/server/deep_check.h"
 
@@ -42,8 +41,6 @@ void raise_descriptor_limit() {
 /// What the options say.
 struct Arguments {
     std::string config = "/etc/gatepost/gatepost.yaml";
-    std::string backend;
-    std::string user;
     std::string scheme;
     bool dump = false;
     bool markdown = false;
@@ -74,46 +71,7 @@ void add_serving(CLI::App& app, Arguments& arguments) {
     });
 }
 
-/// One of `gatepost user …`: `run` gets the path of the users file.
-template <typename Run>
-CLI::App* add_user_command(CLI::App& user, Arguments& arguments, const std::string& name,
-                           const std::string& what, bool takes_name, Run run) {
-    CLI::App* const command = user.add_subcommand(name, what);
-    add_config(*command, arguments);
-    command->add_option("--backend", arguments.backend,
-                        "key under `backends:`; the first of auth.backends if not given");
-    if (takes_name) command->add_option("NAME", arguments.user, "user name")->required();
-    command->callback([&arguments, run] {
-        const auto path = commands::users_file_of(arguments.config, arguments.backend, std::cerr);
-        arguments.status = path ? run(*path) : path.error();
-    });
-    return command;
-}
-
-void add_users(CLI::App& app, Arguments& arguments) {
-    CLI::App* const user = app.add_subcommand("user", "users of a file backend");
-    user->require_subcommand(1);
-    add_user_command(*user, arguments, "set",
-                     "make a user or change the password, read from a prompt or standard input", true,
-                     [&](const std::string& path) {
-                         return commands::user_set(path, arguments.user, arguments.scheme, STDIN_FILENO,
-                                                   std::cout, std::cerr);
-                     })
-        ->add_option("--scheme", arguments.scheme, "how the password is stored; SCRAM-SHA-256 if not given");
-    add_user_command(*user, arguments, "list", "one user a line", false,
-                     [](const std::string& path) { return commands::user_list(path, std::cout, std::cerr); });
-    add_user_command(*user, arguments, "delete", "take a user out", true, [&](const std::string& path) {
-        return commands::user_delete(path, arguments.user, std::cout, std::cerr);
-    });
-    add_user_command(
-        *user, arguments, "verify", "would this password be accepted?", true, [&](const std::string& path) {
-            return commands::user_verify(path, arguments.user, STDIN_FILENO, std::cout, std::cerr);
-        });
-    add_user_command(*user, arguments, "show", "scheme and attributes of one user", true,
-                     [&](const std::string& path) {
-                         return commands::user_show(path, arguments.user, std::cout, std::cerr);
-                     });
-
+void add_hash(CLI::App& app, Arguments& arguments) {
     CLI::App* const hash =
         app.add_subcommand("hash", "a password on standard input, its record on standard output");
     hash->add_option("--scheme", arguments.scheme, "SCRAM-SHA-256 if not given");
@@ -141,7 +99,8 @@ int main(int argc, char** argv) {
     CLI::App app("Gatepost, an SMTP authentication gateway", "gatepost");
     app.require_subcommand(1);
     add_serving(app, arguments);
-    add_users(app, arguments);
+    commands::add_user_commands(app, arguments.status);
+    add_hash(app, arguments);
     add_about(app, arguments);
     try {
         app.parse(argc, argv);

@@ -114,6 +114,13 @@ std::optional<std::string> name_of_line(ByteView line) {
     return std::string(name->reveal());
 }
 
+bool has_dovecot_fields(ByteView line) {
+    bool has_more = false;
+    take_field(line, has_more);
+    take_field(line, has_more);
+    return has_more && is_dovecot(line);
+}
+
 std::optional<bool> parse_switch(std::string_view value) {
     std::string lower(value);
     std::ranges::transform(lower, lower.begin(), [](char c) {

@@ -42,6 +42,9 @@ struct UserLine {
 /// The name at the beginning of a line, escapes undone; nothing for comments and lines without one.
 [[nodiscard]] std::optional<std::string> name_of_line(ByteView line);
 
+/// Whether behind the record of a readable line stand Dovecot's fields, which hold no attributes of ours.
+[[nodiscard]] bool has_dovecot_fields(ByteView line);
+
 /// `text` as it stands in a field: ":" and "\" behind a "\".
 [[nodiscard]] Secret escaped_field(ByteView text);
 
@@ -78,7 +81,7 @@ class UsersFile {
     /// Calls `visit(credential)` for each user in the order of the file.
     template <typename Visit>
     void each(Visit visit) const {
-        for (const Line& line : lines_) visit(*credential(view(line)));
+        for (const Line& line : lines_) visit(credential(view(line)));
     }
 
   private:

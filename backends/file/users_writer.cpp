@@ -1,23 +1,27 @@
 #include "backends/file/users_writer.h"
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <initializer_list>
 #include <memory>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
-#include "auth/dialogue/message.h"
 #include "backends/file/file_store.h"
+#include "backends/file/users_edit.h"
 #include "backends/file/users_file.h"
 #include "proxy/base/printable.h"
 #include "proxy/base/scope_guard.h"
 
 namespace gatepost::backends {
+
+using auth::DirectoryError;
+using auth::FromDirectory;
+
 namespace {
 
 std::unexpected<Error> failed(const std::string& path, std::string_view what) {
@@ -67,7 +71,7 @@ bool write_all(int fd, ByteView octets) {
     return true;
 }
 
-Result<void> replace(const std::string& path, int old_fd, std::initializer_list<ByteView> parts) {
+Result<void> replace(const std::string& path, int old_fd, std::span<const ByteView> parts) {
     struct stat old{};
     if (fstat(old_fd, &old) != 0) return failed(path, "cannot be examined");
     std::string temporary = path + ".XXXXXX";
@@ -125,62 +129,46 @@ std::string resolved(const std::string& path) {
     return real ? std::string(real.get()) : path;
 }
 
-// Behind name and record of `line`: ":" and the rest, or nothing, with its line end.
-ByteView behind_record(ByteView line) {
-    int fields = 0;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-        if (line[i] == '\\') {
-            ++i;
-        } else if (line[i] == '\n' || line[i] == '\r' || (line[i] == ':' && ++fields == 2)) {
-            return line.substr(i);
-        }
-    }
-    return {};
+DirectoryError unreachable(const Error& error) {
+    return {DirectoryError::Kind::kUnreachable, error.message};
+}
+
+DirectoryError wrong(std::string message) {
+    return {DirectoryError::Kind::kWrong, std::move(message)};
 }
 
 }  // namespace
 
-Result<bool> set_user(const std::string& path, std::string_view name, const Secret& record) {
-    if (!auth::is_acceptable_name(name)) {
-        return fail("a name has 1 to 255 octets of UTF-8, no control characters and no blank at either end");
-    }
-    if (name.starts_with('#'))
-        return fail("a name that begins with \"#\" would be a comment in the users file");
+FromDirectory<std::size_t> write_users(const std::string& path, std::span<const auth::UserChange> changes) {
+    // What cannot be must not leave an empty file behind.
+    const FromDirectory<EditedUsers> on_nothing = edit_users({}, changes);
     const std::string real = resolved(path);
+    const bool is_new = !on_nothing && access(real.c_str(), F_OK) != 0;
+    if (is_new) return std::unexpected(on_nothing.error());
     const Result<std::unique_ptr<File>> file = open_locked(real, true);
-    if (!file) return std::unexpected(file.error());
+    if (!file) return std::unexpected(unreachable(file.error()));
     const Result<Secret> text = read_secret_file(real);
-    if (!text) return std::unexpected(text.error());
-    const ByteView all = text->reveal();
-    const Result<Place> place = find_line(all, name);
-    if (!place) return std::unexpected(place.error());
-
-    const Secret name_field = escaped_field(name);
-    const Secret record_field = escaped_field(record.reveal());
-    const auto [is_there, begin, end] = *place;
-    const ByteView behind = is_there ? behind_record(all.substr(begin, end - begin)) : "\n";
-    const bool needs_line_end = !is_there && !all.empty() && !all.ends_with('\n');
-    const Result<void> written =
-        replace(real, (*file)->fd(),
-                {all.substr(0, begin), needs_line_end ? "\n" : "", name_field.reveal(), ":",
-                 record_field.reveal(), behind, all.substr(end)});
-    if (!written) return std::unexpected(written.error());
-    return is_there;
+    if (!text) return std::unexpected(unreachable(text.error()));
+    const FromDirectory<EditedUsers> edited = edit_users(text->reveal(), changes);
+    if (!edited) return std::unexpected(edited.error());
+    const Result<void> written = replace(real, (*file)->fd(), edited->pieces);
+    if (!written) return std::unexpected(unreachable(written.error()));
+    return edited->were_there;
 }
 
-Result<bool> delete_user(const std::string& path, std::string_view name) {
+FromDirectory<bool> delete_user(const std::string& path, std::string_view name) {
     const std::string real = resolved(path);
     const Result<std::unique_ptr<File>> file = open_locked(real, false);
-    if (!file) return std::unexpected(file.error());
+    if (!file) return std::unexpected(unreachable(file.error()));
     const Result<Secret> text = read_secret_file(real);
-    if (!text) return std::unexpected(text.error());
+    if (!text) return std::unexpected(unreachable(text.error()));
     const ByteView all = text->reveal();
     const Result<Place> place = find_line(all, name);
-    if (!place) return std::unexpected(place.error());
+    if (!place) return std::unexpected(wrong(place.error().message));
     if (!place->is_there) return false;
-    const Result<void> written =
-        replace(real, (*file)->fd(), {all.substr(0, place->begin), all.substr(place->end)});
-    if (!written) return std::unexpected(written.error());
+    const std::array<ByteView, 2> parts{all.substr(0, place->begin), all.substr(place->end)};
+    const Result<void> written = replace(real, (*file)->fd(), parts);
+    if (!written) return std::unexpected(unreachable(written.error()));
     return true;
 }
 

@@ -149,17 +149,25 @@ TEST_F(FileStoreTest, ALongListOfProblemsIsCut) {
     EXPECT_TRUE(said.ends_with("290 more"));
 }
 
+/// 1: he was there before.
+auth::FromDirectory<std::size_t> set_user(const std::string& path, const std::string& name, Secret record) {
+    auth::UserChange change;
+    change.user = name;
+    change.record = std::move(record);
+    return write_users(path, {&change, 1});
+}
+
 TEST_F(FileStoreTest, SettingAUserKeepsEverythingElse) {
     write("# comment\nann:{PLAIN}a:senders=a@b # no comment\n\nbob:{PLAIN}b\n# end");
     chmod(path_.c_str(), 0640);
-    EXPECT_EQ(set_user(path_, "ann", Secret("{PLAIN}x:y\\")).value(), true);
+    EXPECT_EQ(set_user(path_, "ann", Secret("{PLAIN}x:y\\")).value(), 1U);
     EXPECT_EQ(content(), "# comment\nann:{PLAIN}x\\:y\\\\:senders=a@b # no comment\n\nbob:{PLAIN}b\n# end");
-    EXPECT_EQ(set_user(path_, "bob", Secret("{PLAIN}z")).value(), true);
-    EXPECT_EQ(set_user(path_, "c:d\\", Secret("{PLAIN}n")).value(), false);
+    EXPECT_EQ(set_user(path_, "bob", Secret("{PLAIN}z")).value(), 1U);
+    EXPECT_EQ(set_user(path_, "c:d\\", Secret("{PLAIN}n")).value(), 0U);
     EXPECT_EQ(content(),
               "# comment\nann:{PLAIN}x\\:y\\\\:senders=a@b # no comment\n\nbob:{PLAIN}z\n# "
               "end\nc\\:d\\\\:{PLAIN}n\n");
-    EXPECT_EQ(set_user(path_, "c:d\\", Secret("{PLAIN}m")).value(), true);
+    EXPECT_EQ(set_user(path_, "c:d\\", Secret("{PLAIN}m")).value(), 1U);
     struct stat status{};
     ASSERT_EQ(stat(path_.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777, 0640U);
@@ -172,7 +180,7 @@ TEST_F(FileStoreTest, SettingAUserKeepsEverythingElse) {
 }
 
 TEST_F(FileStoreTest, ANewFileIsItsOwnersAlone) {
-    EXPECT_EQ(set_user(path_, "ann", Secret("{PLAIN}a")).value(), false);
+    EXPECT_EQ(set_user(path_, "ann", Secret("{PLAIN}a")).value(), 0U);
     EXPECT_EQ(content(), "ann:{PLAIN}a\n");
     struct stat status{};
     ASSERT_EQ(stat(path_.c_str(), &status), 0);
