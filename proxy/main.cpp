@@ -100,6 +100,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     add_serving(app, arguments);
     commands::add_user_commands(app, arguments.status);
+    commands::add_auth_commands(app, arguments.status);
     add_hash(app, arguments);
     add_about(app, arguments);
     try {

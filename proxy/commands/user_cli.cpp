@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "proxy/base/printable.h"
+#include "proxy/commands/login_trial.h"
 #include "proxy/commands/user.h"
 #include "proxy/commands/user_backend.h"
 #include "proxy/commands/user_import.h"
@@ -154,6 +155,22 @@ void add_user_commands(CLI::App& app, int& status) {
             return user_show(*opened.users, name, std::cout, std::cerr);
         });
     add_import(*user, status);
+}
+
+void add_auth_commands(CLI::App& app, int& status) {
+    CLI::App* const auth = app.add_subcommand("auth", "logging in");
+    auth->require_subcommand(1);
+    CLI::App* const test = auth->add_subcommand(
+        "test",
+        "log in as a client would, and show each step; the password comes from a prompt or standard input");
+    const auto options = std::make_shared<AuthTest>();
+    options->config = Place().config;
+    test->add_option("--config", options->config, "configuration file")->capture_default_str();
+    test->add_option("--user", options->user, "user name")->required();
+    test->add_option("--mechanism", options->mechanism, "PLAIN if not given");
+    test->add_option("--ip", options->address, "what the rules against guessing would say to this address");
+    test->footer("Exit status: 0 accepted, 1 refused, 3 a backend that must be asked cannot answer.");
+    test->callback([options, &status] { status = auth_test(*options, STDIN_FILENO, std::cout, std::cerr); });
 }
 
 }  // namespace gatepost::commands

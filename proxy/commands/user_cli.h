@@ -11,4 +11,7 @@ namespace gatepost::commands {
 /// Adds `user` to `app`. The exit status of the one that ran goes to `status`, which outlives the parsing.
 void add_user_commands(CLI::App& app, int& status);
 
+/// The same for `auth`.
+void add_auth_commands(CLI::App& app, int& status);
+
 }  // namespace gatepost::commands

@@ -125,7 +125,8 @@ void Authenticators::open_redis(const std::string& name, const conf::RedisBacken
 std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& loop,
                                                               auth::VerdictReceiver& receiver,
                                                               const observe::MetricsRegistry& registry,
-                                                              observe::WorkerMetrics& metrics) {
+                                                              observe::WorkerMetrics& metrics,
+                                                              const Wrap& wrap) {
     std::vector<auth::NamedStore> stores;
     for (const Opened& opened : opened_) {
         std::shared_ptr<auth::CredentialStore> store = opened.file;
@@ -139,13 +140,14 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& lo
                           .service = std::make_shared<backends::SaslauthdClient>(loop, saslauthd_->settings,
                                                                                  *saslauthd_log_)});
     }
-    return std::make_unique<auth::StoreVerifier>(auth::StoreVerifier::Parts{.home = loop,
-                                                                            .receiver = receiver,
-                                                                            .engine = *engine_,
-                                                                            .pool = *pool_,
-                                                                            .cache = *cache_,
-                                                                            .fake = *fake_,
-                                                                            .stores = std::move(stores)});
+    auth::StoreVerifier::Parts parts{.home = loop,
+                                     .receiver = receiver,
+                                     .engine = *engine_,
+                                     .pool = *pool_,
+                                     .cache = *cache_,
+                                     .fake = *fake_,
+                                     .stores = std::move(stores)};
+    return std::make_unique<auth::StoreVerifier>(wrap ? wrap(std::move(parts)) : std::move(parts));
 }
 
 /// Nobody is led into a mechanism that must fail for some (decisions 12).
