@@ -173,6 +173,7 @@ int user_show(UserDirectory& users, const std::string& name, std::ostream& out, 
     if (!user) return say(err, "show", no_user(name), kWrong);
     out << "name: " << printable(user->user) << '\n' << "record: " << describe(*user) << '\n';
     if (user->disabled) out << "disabled: yes\n";
+    if (!user->scram.empty()) out << "scram-sha-256: (hidden)\n";
     for (const auto& [attribute, value] : user->attributes) {
         if (attribute == "disabled") continue;
         // Keys of another mechanism are as secret as the record.

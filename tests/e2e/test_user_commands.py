@@ -179,8 +179,14 @@ def test_thousands_of_users_are_imported_in_seconds(users, tmp_path):
     assert len(users.good("list").splitlines()) == 5000
 
 
-def test_a_login_right_after_the_command(make_gatepost, sink):
-    gate = make_gatepost(sink.port)
+@pytest.mark.parametrize("backend", ["local", "redis"])
+def test_a_login_right_after_the_command(request, make_gatepost, sink, backend):
+    changes = None
+    if backend == "redis":
+        url = f"redis://127.0.0.1:{request.getfixturevalue('redis').port}"
+        changes = {"auth": {"backends": ["redis"]}, "backends": {"local": None, "redis": {"type": "redis", "url": url}}}
+    gate = make_gatepost(sink.port, changes)
+    wait = 5 if backend == "local" else 0  # a users file is looked at every second
 
     def login(password):
         with Client(gate.tls_port, implicit_tls=True) as client:
@@ -190,15 +196,18 @@ def test_a_login_right_after_the_command(make_gatepost, sink):
     def user(verb, *words, input=""):
         assert command("user", verb, "new", *words, "--config", gate.config_path, input=input).returncode == 0
 
-    user("set", input=SECRET)
     gate.users["new"] = SECRET
-    assert wait_until(lambda: login(SECRET) == 235, 5, 0.2)
+    user("set", input=SECRET)
+    assert wait_until(lambda: login(SECRET) == 235, wait, 0.2)
     user("set", "--disabled")
-    assert wait_until(lambda: login(SECRET) == 535, 5, 0.2)
+    assert wait_until(lambda: login(SECRET) == 535, wait, 0.2)
     user("set", "--enabled")
-    assert wait_until(lambda: login(SECRET) == 235, 5, 0.2)
+    assert wait_until(lambda: login(SECRET) == 235, wait, 0.2)
+    user("set", input="another")
+    assert wait_until(lambda: login(SECRET) == 535, wait, 0.2)
+    assert login("another") == 235
     user("delete")
-    assert wait_until(lambda: login(SECRET) == 535, 5, 0.2)
+    assert wait_until(lambda: login("another") == 535, wait, 0.2)
 
 
 # ---- what only Redis has
@@ -208,6 +217,7 @@ def test_a_new_password_takes_stored_keys_with_it(tmp_path, redis):
     users = Users(tmp_path, {"type": "redis", "url": f"redis://127.0.0.1:{redis.port}"})
     redis.set_user("ann", record="{PLAIN}old", scram="4096,c2FsdA==,AAAA,BBBB", phone="7")
     users.good("set", "ann", "--limit-class", "bulk")
+    assert "scram-sha-256: (hidden)\n" in users.good("show", "ann")
     assert redis.command("HGET", KEY + "ann", "scram-sha-256") == "4096,c2FsdA==,AAAA,BBBB"
     users.good("set", "ann", input=SECRET)
     fields = redis.command("HKEYS", KEY + "ann")
@@ -286,8 +296,7 @@ def test_which_backend_is_meant(gatepost, tmp_path):
 # ---- gatepost auth test
 
 
-def test_auth_test_shows_each_step(tmp_path):
-    users = Users(tmp_path, {"type": "file", "path": str(tmp_path / "users")})
+def test_auth_test_shows_each_step(users):
     users.good("set", "ann", input=SECRET)
     for mechanism in MECHANISMS:
         done = users.run("auth", "test", "--user", "ann", "--mechanism", mechanism, "--ip", "192.0.2.7", input=SECRET)
@@ -298,3 +307,10 @@ def test_auth_test_shows_each_step(tmp_path):
     wrong = users.run("auth", "test", "--user", "ann", input="wrong")
     assert wrong.returncode == 1 and "wrong_password" in wrong.stdout and "535 5.7.8" in wrong.stdout
     assert users.run("auth", "test", "--user", "ann", "--mechanism", "NTLM", input=SECRET).returncode == 1
+
+
+def test_auth_test_of_a_redis_that_is_not_there(tmp_path):
+    users = Users(tmp_path, {"type": "redis", "url": f"redis://:x-s3cret@127.0.0.1:{free_port()}", "timeout": "1s"})
+    done = users.run("auth", "test", "--user", "ann", input=SECRET)
+    assert done.returncode == 3 and "store: cannot answer" in done.stdout and "454 4.7.0" in done.stdout, done.stdout + done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
