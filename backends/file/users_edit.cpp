@@ -1,6 +1,5 @@
 #include "backends/file/users_edit.h"
 
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -82,7 +81,7 @@ auth::FromDirectory<Secret> changed_line(ByteView line, const UserChange& change
         return auth::joined({name.reveal(), ":", record.reveal(), behind_record(line)});
     }
     if (problem) return wrong("the line of user " + printable(change.user) + ": " + *problem);
-    if (has_dovecot_fields(bare)) {
+    if (old.has_dovecot_fields) {
         return wrong("the line of user " + printable(change.user) +
                      " has Dovecot's further fields (uid, gid, …), where attributes have no place: take them "
                      "out first");

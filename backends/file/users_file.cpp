@@ -114,13 +114,6 @@ std::optional<std::string> name_of_line(ByteView line) {
     return std::string(name->reveal());
 }
 
-bool has_dovecot_fields(ByteView line) {
-    bool has_more = false;
-    take_field(line, has_more);
-    take_field(line, has_more);
-    return has_more && is_dovecot(line);
-}
-
 std::optional<bool> parse_switch(std::string_view value) {
     std::string lower(value);
     std::ranges::transform(lower, lower.begin(), [](char c) {
@@ -161,7 +154,8 @@ std::optional<std::string> parse_user_line(ByteView line, UserLine& user) {
     if (!record) return "a \"\\\" in the record must be written \"\\\\\"";
     user.record = std::move(*record);
     user.attributes.clear();
-    if (!has_more || is_dovecot(line)) return std::nullopt;
+    user.has_dovecot_fields = has_more && is_dovecot(line);
+    if (!has_more || user.has_dovecot_fields) return std::nullopt;
     while (has_more) {
         const std::optional<Secret> field = unescaped(take_field(line, has_more));
         if (!field) return "a \"\\\" in an attribute must be written \"\\\\\"";

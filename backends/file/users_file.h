@@ -30,6 +30,7 @@ struct UserLine {
     std::string name;
     Secret record;
     std::map<std::string, std::string> attributes;
+    bool has_dovecot_fields = false;  ///< behind the record, where attributes of ours would stand
 };
 
 /// A comment, or nothing but blanks.
@@ -41,9 +42,6 @@ struct UserLine {
 
 /// The name at the beginning of a line, escapes undone; nothing for comments and lines without one.
 [[nodiscard]] std::optional<std::string> name_of_line(ByteView line);
-
-/// Whether behind the record of a readable line stand Dovecot's fields, which hold no attributes of ours.
-[[nodiscard]] bool has_dovecot_fields(ByteView line);
 
 /// `text` as it stands in a field: ":" and "\" behind a "\".
 [[nodiscard]] Secret escaped_field(ByteView text);
