@@ -49,8 +49,11 @@ Verdict Attempt::believed(Verdict verdict) {
     }
     const bool has_answered =
         check && check->reason() != Reason::kEngineFailed && check->reason() != Reason::kNone;
-    if (verdict.outcome == Outcome::kRejected && has_answered && verdict.reason == Reason::kWrongPassword)
-        verdict.reason = check->reason();
+    if (verdict.outcome != Outcome::kRejected || !has_answered || verdict.reason != Reason::kWrongPassword)
+        return verdict;
+    // A proof that failed: only who knows the password may learn that the account is disabled.
+    const bool failed_proof = !check->was_equal() && check->reason() == Reason::kDisabled;
+    if (!failed_proof) verdict.reason = check->reason();
     return verdict;
 }
 

@@ -165,7 +165,7 @@ std::string Record::describe() const {
 
 bool Record::serves(std::string_view mechanism) const {
     if (mechanism == "PLAIN" || mechanism == "LOGIN" || mechanism == "EXTERNAL") return true;
-    if (mechanism == "CRAM-MD5") return plain() != nullptr;
+    if (mechanism == "CRAM-MD5" || mechanism == "DIGEST-MD5") return plain() != nullptr;
     const std::optional<ScramHash> hash = scram_hash_of(mechanism);
     return hash && scram() != nullptr && scram()->hash == *hash;
 }

@@ -95,6 +95,9 @@ void StoreVerifier::take_message(const AttemptPtr& attempt) {
         return post(attempt, refusal(Outcome::kRejected, Reason::kDowngraded));
     if (!attempt->grammar.binding_type().empty() && attempt->facts().binding.empty())
         return post(attempt, refusal(Outcome::kMalformed, Reason::kBadMessage));
+    // With another realm the engine would mean another user, "name@realm", than the one who was named here.
+    if (!attempt->grammar.realm().empty() && attempt->grammar.realm() != parts_.realm)
+        return post(attempt, refusal(Outcome::kRejected, Reason::kNotAuthorized));
     if (!attempt->needs_record()) return judge(attempt);
     if (parts_.stores.empty()) return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
     look_up(attempt, 0, nullptr);

@@ -45,6 +45,7 @@ class StoreVerifier final : public Verifier {
         VerifyCache& cache;
         const ScramFake& fake;
         std::vector<NamedStore> stores;  ///< asked in this order: unknown goes on, a refusal is final
+        std::string realm = {};          ///< the one that the engine offers to DIGEST-MD5: its host's name
         Match match = [](const Record& record, ByteView password) { return record.matches(password); };
     };
 

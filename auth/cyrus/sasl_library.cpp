@@ -44,6 +44,7 @@ Shared& shared() {
 
 int get_option(void*, const char*, const char* name, const char** value, unsigned* size) {
     if (name == nullptr || value == nullptr) return SASL_BADPARAM;
+    *value = nullptr;  // NTLM looks at it even after a failure, and never set it itself
     if (std::string_view(name) == "mech_list") {
         *value = shared().mech_list.c_str();
     } else if (const auto* const found = std::ranges::find(kOptions, std::string_view(name), &Option::name);

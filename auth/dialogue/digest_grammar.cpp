@@ -166,6 +166,7 @@ MessageCheck response(ByteView message, Heard& heard) {
     const std::string authzid = (*values)[kAuthzid].value_or("");
     if (!authzid.empty() && authzid != user) return heard.unacceptable(Reason::kNotAuthorized);
     heard.authzid = authzid;
+    heard.realm = (*values)[kRealm].value_or("");
     heard.needs_record = true;
     return MessageCheck::kGood;
 }

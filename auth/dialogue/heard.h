@@ -18,6 +18,7 @@ enum class MessageCheck {
 struct Heard {
     std::string user;          ///< whom the client has named so far
     std::string authzid;       ///< for whom it acts, as far as it said so in a good message
+    std::string realm;         ///< of which realm it says the user is: DIGEST-MD5
     std::string binding_type;  ///< of the channel binding that it uses: "tls-exporter"
     Reason reason = Reason::kNone;
     bool believes_no_binding = false;  ///< it could bind, but believes that we cannot: SCRAM's flag "y"

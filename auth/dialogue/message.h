@@ -51,6 +51,9 @@ class MessageGrammar {
     /// Valid until the next message.
     [[nodiscard]] std::string_view authzid() const noexcept { return heard_.authzid; }
 
+    /// The realm that the client says the user is of, "" for none (DIGEST-MD5). Valid until the next message.
+    [[nodiscard]] std::string_view realm() const noexcept { return heard_.realm; }
+
     /// The channel binding that the client uses ("tls-exporter"), "" for none. A name that we know, not
     /// necessarily one that this connection has. Valid until the next message.
     [[nodiscard]] std::string_view binding_type() const noexcept { return heard_.binding_type; }

@@ -55,6 +55,7 @@ std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSin
     std::vector<std::string> problems;
 
     mechanisms_ = config.auth.mechanisms;
+    hostname_ = plan.hostname;
     if (!start_engine(plan, problems)) return problems;
     for (const std::string& name : config.auth.backends) open_backend(plan, name, problems);
     note_servable();
@@ -146,7 +147,8 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& lo
                                      .pool = *pool_,
                                      .cache = *cache_,
                                      .fake = *fake_,
-                                     .stores = std::move(stores)};
+                                     .stores = std::move(stores),
+                                     .realm = hostname_};
     return std::make_unique<auth::StoreVerifier>(wrap ? wrap(std::move(parts)) : std::move(parts));
 }
 

@@ -84,6 +84,7 @@ class Authenticators {
     std::vector<Opened> opened_;
     std::optional<Saslauthd> saslauthd_;   ///< the last of the backends
     std::vector<std::string> mechanisms_;  ///< of the configuration
+    std::string hostname_;
     Servable servable_ = std::make_shared<const std::vector<std::string>>();
     std::function<void(const Servable&)> told_;
     std::unique_ptr<SaslauthdLog> saslauthd_log_;

@@ -10,14 +10,14 @@ const ::testing::Environment* const g_environment = ::testing::AddGlobalTestEnvi
 }  // namespace
 
 void Library::SetUp() {
-    Result<std::unique_ptr<SaslLibrary>> started =
-        SaslLibrary::start({.log =
-                                [this](std::string_view line) {
-                                    const std::lock_guard lock(mutex_);
-                                    log_ += std::string(line) + "\n";
-                                },
-                            .mechanisms = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256",
-                                           "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512", "CRAM-MD5", "EXTERNAL"}});
+    Result<std::unique_ptr<SaslLibrary>> started = SaslLibrary::start(
+        {.log =
+             [this](std::string_view line) {
+                 const std::lock_guard lock(mutex_);
+                 log_ += std::string(line) + "\n";
+             },
+         .mechanisms = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
+                        "SCRAM-SHA-512", "CRAM-MD5", "DIGEST-MD5", "EXTERNAL"}});
     ASSERT_TRUE(started.has_value()) << started.error().message;
     library = std::move(*started);
     ASSERT_TRUE(SaslClient::init());

@@ -2,6 +2,7 @@
 // server.
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -68,7 +69,8 @@ class MechanismsTest : public ::testing::Test {
                              .pool = pool_,
                              .cache = *cache_,
                              .fake = fake_,
-                             .stores = {{"local", store_}}}};
+                             .stores = {{"local", store_}},
+                             .realm = "mail.example.org"}};
     Channel channel_;
     int flow_ = 0;
 };
@@ -149,7 +151,8 @@ TEST_F(MechanismsTest, StrangersLookLikeUsersToScram) {
         EXPECT_EQ(verdict.outcome, Outcome::kRejected) << user;
         EXPECT_EQ(verdict.reason, reason) << user;
     }
-    EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "gone", .password = "wrong"}).outcome, Outcome::kRejected);
+    EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "gone", .password = "wrong"}).reason, Reason::kWrongPassword)
+        << "only who knows the password learns it";
 }
 
 TEST_F(MechanismsTest, CramMd5FromPlainRecordsA1) {
@@ -160,6 +163,45 @@ TEST_F(MechanismsTest, CramMd5FromPlainRecordsA1) {
     EXPECT_EQ(log_in("CRAM-MD5", {.user = "plain", .password = "wrong"}).reason, Reason::kWrongPassword);
     EXPECT_EQ(log_in("CRAM-MD5", {.user = "user", .password = "pencil"}).reason, Reason::kWrongRecord);
     EXPECT_EQ(log_in("CRAM-MD5", {.user = "nobody", .password = "pencil"}).reason, Reason::kUnknownUser);
+}
+
+TEST_F(MechanismsTest, DigestMd5FromPlainRecords) {
+    store_->add("ann@example.com", "{PLAIN}pencil");
+    store_->add("gone plain", "{PLAIN}pencil", true);
+    for (const std::string user : {"plain", "ann@example.com"}) {
+        const Verdict verdict = log_in("DIGEST-MD5", {.user = user, .password = "pencil"});
+        EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << user << ' ' << to_string(verdict.reason);
+        EXPECT_EQ(verdict.identity.user, user);
+        EXPECT_EQ(verdict.identity.backend, "local");
+        EXPECT_EQ(flow_, 2) << "rspauth is one more challenge, and an empty line answers it";
+    }
+    for (const auto& [user, password, reason] : {std::tuple("plain", "wrong", Reason::kWrongPassword),
+                                                 std::tuple("user", "pencil", Reason::kWrongRecord),
+                                                 std::tuple("nobody", "pencil", Reason::kUnknownUser),
+                                                 std::tuple("gone plain", "wrong", Reason::kWrongPassword),
+                                                 std::tuple("gone plain", "pencil", Reason::kDisabled)}) {
+        const Verdict verdict = log_in("DIGEST-MD5", {.user = user, .password = password});
+        EXPECT_EQ(verdict.outcome, Outcome::kRejected) << user;
+        EXPECT_EQ(verdict.reason, reason) << user;
+        EXPECT_LE(flow_, 2) << user;
+    }
+}
+
+TEST_F(MechanismsTest, DigestMd5OffersOurRealmAndNoSecurityLayer) {
+    const Verdict offer = step("DIGEST-MD5", true, std::nullopt);
+    EXPECT_NE(offer.challenge.find("realm=\"mail.example.org\""), std::string::npos) << offer.challenge;
+    EXPECT_NE(offer.challenge.find("qop=\"auth\""), std::string::npos) << offer.challenge;
+    EXPECT_EQ(offer.challenge.find("cipher"), std::string::npos) << offer.challenge;
+    const std::string rest =
+        R"(,nonce="n",nc=00000001,cnonce="c",digest-uri="smtp/x",response=d388dad90d4bbd760a152321f2143af7)";
+    EXPECT_EQ(step("DIGEST-MD5", false, R"(username="plain",realm="elsewhere")" + rest).reason,
+              Reason::kNotAuthorized);
+    for (const std::string realm : {"", R"(,realm="")", R"(,realm="mail.example.org")"}) {
+        EXPECT_EQ(step("DIGEST-MD5", true, std::nullopt).outcome, Outcome::kChallenge);
+        EXPECT_EQ(step("DIGEST-MD5", false, R"(username="plain")" + realm + rest).reason,
+                  Reason::kWrongPassword)
+            << realm << ": another nonce than ours";
+    }
 }
 
 TEST_F(MechanismsTest, ExternalIsWhomTheCertificateNames) {

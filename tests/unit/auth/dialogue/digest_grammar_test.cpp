@@ -88,6 +88,7 @@ TEST(DigestGrammar, TheExampleOfTheRfc) {
     MessageGrammar grammar("DIGEST-MD5");
     EXPECT_EQ(grammar.next(kDigest), Check::kGood);
     EXPECT_EQ(grammar.user(), "chris") << "the realm is no part of it";
+    EXPECT_EQ(grammar.realm(), "elwood.innosoft.com");
     EXPECT_EQ(grammar.authzid(), "");
     EXPECT_TRUE(grammar.needs_record());
     EXPECT_FALSE(grammar.has_password());
