@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "auth/dialogue/names.h"
+
 namespace gatepost::auth {
 namespace {
 
@@ -12,7 +14,19 @@ class Nobody final : public PasswordCheck {
     Secret plain_password() override { return {}; }
 };
 
+bool is_asked_elsewhere(const std::string& mechanism) {
+    const Mechanism* const known = find_mechanism(mechanism);
+    return known != nullptr && known->asks_elsewhere;
+}
+
 }  // namespace
+
+Attempt::Attempt(ConnectionId connection, const std::string& name, Channel channel_facts)
+    : id(connection),
+      mechanism(name),
+      asks_elsewhere(is_asked_elsewhere(name)),
+      channel(std::move(channel_facts)),
+      grammar(name) {}
 
 Verdict refusal(Outcome outcome, Reason reason) {
     return {.outcome = outcome, .reason = reason, .challenge = {}, .identity = {}};
@@ -30,8 +44,33 @@ ExchangeFacts Attempt::facts() const {
 Verdict Attempt::run() {
     Nobody nobody;
     Verdict verdict = exchange->step(message, check ? static_cast<PasswordCheck&>(*check) : nobody);
-    verdict = believed(std::move(verdict));
-    verdict.identity = {.user = user(), .mechanism = mechanism, .backend = backend};
+    verdict = asks_elsewhere ? vouched(std::move(verdict)) : believed(std::move(verdict));
+    verdict.identity = identity();
+    return verdict;
+}
+
+/// The engine's word is all there is of the proof, and not yet the last one: whatever takes this verdict for
+/// the end refuses. A name that nobody can have here belongs to nobody, nor does an anonymous ticket
+/// (RFC 8062).
+Verdict Attempt::vouched(Verdict verdict) {
+    if (verdict.outcome != Outcome::kAccepted) return verdict;
+    if (!is_acceptable_name(verdict.identity.user) || verdict.identity.user.starts_with("WELLKNOWN/"))
+        return refusal(Outcome::kRejected, Reason::kNotAuthorized);
+    vouched_for = std::move(verdict.identity.user);
+    return refusal(Outcome::kUnavailable, Reason::kEngineFailed);
+}
+
+Verdict Attempt::admit() {
+    const bool is_he =
+        asks_elsewhere && !vouched_for.empty() && check && check->subject().user == vouched_for;
+    Verdict verdict = refusal(Outcome::kUnavailable, Reason::kEngineFailed);
+    if (is_he) {
+        // That nobody knows him here is no reason against him, and his record may be of any kind.
+        const bool is_admitted = check->may_log_in() || check->reason() == Reason::kUnknownUser;
+        verdict.outcome = is_admitted ? Outcome::kAccepted : Outcome::kRejected;
+        verdict.reason = is_admitted ? Reason::kNone : check->reason();
+    }
+    verdict.identity = identity();
     return verdict;
 }
 

@@ -12,22 +12,24 @@
 #include "auth/check/record_check.h"
 #include "auth/dialogue/channel.h"
 #include "auth/dialogue/mechanism_engine.h"
+#include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
 #include "proxy/base/ids.h"
 
 namespace gatepost::auth {
 
 struct Attempt {
-    Attempt(ConnectionId connection, const std::string& name, Channel channel_facts)
-        : id(connection), mechanism(name), channel(std::move(channel_facts)), grammar(name) {}
+    Attempt(ConnectionId connection, const std::string& name, Channel channel_facts);
 
     const ConnectionId id;
     const std::string mechanism;
+    const bool asks_elsewhere;  ///< who it is, the engine finds out elsewhere (Mechanism::asks_elsewhere)
     const Channel channel;
     MessageGrammar grammar;
     std::unique_ptr<MechanismExchange> exchange;  ///< from the first message on
     std::optional<Secret> message;                ///< of the step in progress
     std::optional<RecordCheck> check;             ///< once a message has needed the record
+    std::string vouched_for;                      ///< whom the engine says it is, of those that ask elsewhere
     std::string backend;                          ///< who knows the user; "" while nobody does
     Secret version;                               ///< of what the password is checked against, for the cache
     bool is_cacheable = false;     ///< an enabled user's password: what it comes to may be remembered
@@ -37,6 +39,7 @@ struct Attempt {
 
     /// Whom the client claims to be, as far as is known.
     [[nodiscard]] const std::string& user() const {
+        if (asks_elsewhere) return vouched_for;
         return mechanism == "EXTERNAL" ? channel.certificate_name : grammar.user();
     }
 
@@ -51,11 +54,19 @@ struct Attempt {
     /// What the engine is told of the channel.
     [[nodiscard]] ExchangeFacts facts() const;
 
-    /// Runs the step: the only function that can accept. Home or pool thread.
+    /// Runs the step: with admit() the only function that can accept. Home or pool thread.
     [[nodiscard]] Verdict run();
+
+    /// Whom the engine vouches for and what the stores say of him together: he is accepted unless one of them
+    /// knows him as disabled. Home thread, once `vouched_for` and `check` are there.
+    [[nodiscard]] Verdict admit();
 
   private:
     [[nodiscard]] Verdict believed(Verdict verdict);
+    [[nodiscard]] Verdict vouched(Verdict verdict);
+    [[nodiscard]] Identity identity() const {
+        return {.user = user(), .mechanism = mechanism, .backend = backend};
+    }
 };
 
 /// A verdict that is none of success.

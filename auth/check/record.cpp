@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "auth/check/joined.h"
+#include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
 #include "proxy/base/printable.h"
 
@@ -165,7 +166,11 @@ std::string Record::describe() const {
 
 bool Record::serves(std::string_view mechanism) const {
     if (mechanism == "PLAIN" || mechanism == "LOGIN" || mechanism == "EXTERNAL") return true;
-    if (mechanism == "CRAM-MD5" || mechanism == "DIGEST-MD5") return plain() != nullptr;
+    // Whoever asks elsewhere needs no record: it may only say that its user is disabled.
+    const Mechanism* const known = find_mechanism(mechanism);
+    if (known != nullptr && known->asks_elsewhere) return true;
+    if (mechanism == "CRAM-MD5" || mechanism == "DIGEST-MD5" || mechanism == "NTLM")
+        return plain() != nullptr;
     const std::optional<ScramHash> hash = scram_hash_of(mechanism);
     return hash && scram() != nullptr && scram()->hash == *hash;
 }

@@ -114,6 +114,8 @@ void StoreVerifier::cancel(ConnectionId id) {
 
 void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in) {
     const NamedStore& named = parts_.stores[store];
+    // A service knows nobody without his password.
+    if (named.service && attempt->asks_elsewhere) return take_record(attempt, false, nullptr);
     if (named.service) return ask_service(attempt, named);
     named.store->lookup(
         attempt->user(), parts_.home,
@@ -211,6 +213,10 @@ void StoreVerifier::on_service(const AttemptPtr& attempt, PasswordAnswer answer)
 // ---- judging
 
 void StoreVerifier::judge(const AttemptPtr& attempt) {
+    if (attempt->asks_elsewhere) {
+        // It reads a keytab, a replay cache and names from files and servers: never on the reactor.
+        return attempt->check ? post(attempt, attempt->admit()) : hash(attempt);
+    }
     if (!attempt->check || !attempt->grammar.has_password()) return post(attempt, run(*attempt));
     if (attempt->check->is_cheap()) {
         // Not for speed: for the time when the store cannot answer.
@@ -281,6 +287,7 @@ void StoreVerifier::remember(const Attempt& attempt) {
 
 /// The end of a check that was really made: it is remembered, and everybody who waited for it hears.
 void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
+    if (!attempt->is_cancelled && !attempt->vouched_for.empty()) return ask_about_vouched(attempt);
     const std::optional<bool> was_equal = attempt->check ? attempt->check->was_equal() : std::nullopt;
     remember(*attempt);
     std::vector<AttemptPtr> waiting;
@@ -295,6 +302,12 @@ void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
         }
     }
     deliver(attempt, std::move(verdict));
+}
+
+/// Whom somebody else vouches for may still be disabled here; and a store that cannot say so stops him.
+void StoreVerifier::ask_about_vouched(const AttemptPtr& attempt) {
+    if (parts_.stores.empty()) return take_record(attempt, false, nullptr);
+    look_up(attempt, 0, nullptr);
 }
 
 void StoreVerifier::conclude_later(const AttemptPtr& attempt, Verdict verdict) {

@@ -186,7 +186,14 @@ Verdict SaslExchange::verdict_of(int code, const char* out, unsigned out_size) {
             verdict.outcome = Outcome::kRejected;
             verdict.reason = callbacks_->acts_for_another ? Reason::kNotAuthorized : Reason::kWrongPassword;
             return verdict;
-        default: return verdict;  // FAIL, NOMEM, UNAVAIL, NOMECH…: never "wrong password"
+        case SASL_FAIL:
+            // With a keytab that serves, what cannot be unwrapped or asks for a layer is the client's doing.
+            if (plugin_.proof == Proof::kItsOwn && has_challenged_) {
+                verdict.outcome = Outcome::kMalformed;
+                verdict.reason = Reason::kBadMessage;
+            }
+            return verdict;
+        default: return verdict;  // NOMEM, UNAVAIL, NOMECH…: never "wrong password"
     }
 }
 

@@ -10,8 +10,4 @@ MessageCheck ExternalGrammar::next(ByteView message, Heard& heard) {
     return MessageCheck::kGood;
 }
 
-MessageCheck OpaqueGrammar::next(ByteView message, Heard& heard) {
-    return message.size() <= kMaxMessageSize ? MessageCheck::kGood : heard.malformed();
-}
-
 }  // namespace gatepost::auth

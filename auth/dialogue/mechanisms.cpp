@@ -7,9 +7,9 @@
 namespace gatepost::auth {
 namespace {
 
-constexpr int kOpaqueMessages = 10;
+constexpr int kGssMessages = 10;
 
-constexpr std::array<Mechanism, 15> kMechanisms{{
+constexpr std::array<Mechanism, 14> kMechanisms{{
     {.name = "PLAIN", .is_plaintext = true, .client_messages = 1, .client_first = true},
     {.name = "LOGIN", .is_plaintext = true, .client_messages = 2},
     {.name = "SCRAM-SHA-1", .client_messages = 3, .client_first = true, .proof_size = 20},
@@ -33,10 +33,9 @@ constexpr std::array<Mechanism, 15> kMechanisms{{
     {.name = "CRAM-MD5", .client_messages = 1, .server_first = true},
     {.name = "DIGEST-MD5", .client_messages = 2, .server_first = true},
     {.name = "EXTERNAL", .client_messages = 1, .client_first = true},
-    {.name = "GSSAPI", .client_messages = kOpaqueMessages, .is_opaque = true},
-    {.name = "GSS-SPNEGO", .client_messages = kOpaqueMessages, .is_opaque = true},
-    {.name = "NTLM", .client_messages = kOpaqueMessages, .is_opaque = true},
-    {.name = "OTP", .client_messages = kOpaqueMessages, .is_opaque = true},
+    {.name = "GSSAPI", .client_messages = kGssMessages, .client_first = true, .asks_elsewhere = true},
+    {.name = "GSS-SPNEGO", .client_messages = kGssMessages, .client_first = true, .asks_elsewhere = true},
+    {.name = "NTLM", .client_messages = 2, .client_first = true},
 }};
 
 constexpr std::size_t kMaxMechanismSize = 20;  // RFC 4422 section 3.1

@@ -20,7 +20,9 @@ struct Mechanism {
     bool server_first = false;   ///< it begins with a challenge: there is no initial response
     bool client_first = false;   ///< without an initial response the client is asked by an empty challenge
     bool needs_binding = false;  ///< a -PLUS: the client must bind to the TLS channel
-    bool is_opaque = false;      ///< its messages are the engine's alone; no user is known before it says so
+    bool asks_elsewhere =
+        false;                   ///< the engine asks somebody else (a KDC), and may wait for it: no record of
+                                 ///< ours proves anything, and no user is known before the engine names him
     std::size_t proof_size = 0;  ///< SCRAM: octets of its hash; 0 for all others
 };
 

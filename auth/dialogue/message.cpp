@@ -10,12 +10,13 @@ MessageGrammar::MessageGrammar(std::string_view mechanism) {
     const Mechanism* const known = find_mechanism(mechanism);
     if (known == nullptr) return;
     messages_left_ = known->client_messages;
-    if (known->is_opaque) grammar_ = OpaqueGrammar();
+    if (known->asks_elsewhere) grammar_ = GssGrammar(mechanism);
     if (known->proof_size != 0) grammar_ = ScramGrammar(known->needs_binding, known->proof_size);
     if (mechanism == "PLAIN") grammar_ = PlainGrammar();
     if (mechanism == "LOGIN") grammar_ = LoginGrammar();
     if (mechanism == "CRAM-MD5") grammar_ = CramGrammar();
     if (mechanism == "DIGEST-MD5") grammar_ = DigestGrammar();
+    if (mechanism == "NTLM") grammar_ = NtlmGrammar();
     if (mechanism == "EXTERNAL") grammar_ = ExternalGrammar();
 }
 

@@ -9,8 +9,10 @@
 #include "auth/dialogue/cram_grammar.h"
 #include "auth/dialogue/digest_grammar.h"
 #include "auth/dialogue/external_grammar.h"
+#include "auth/dialogue/gss_grammar.h"
 #include "auth/dialogue/heard.h"
 #include "auth/dialogue/names.h"
+#include "auth/dialogue/ntlm_grammar.h"
 #include "auth/dialogue/password_grammar.h"
 #include "auth/dialogue/scram_grammar.h"
 #include "auth/dialogue/verdict.h"
@@ -44,7 +46,7 @@ class MessageGrammar {
     /// Whether the last message was good and is one for whose step the user's record must be at hand.
     [[nodiscard]] bool needs_record() const noexcept { return heard_.needs_record; }
 
-    /// Whom the client has named so far, "" if nobody (EXTERNAL and the opaque mechanisms never do).
+    /// Whom the client has named so far, "" if nobody (EXTERNAL and GSSAPI never do).
     [[nodiscard]] const std::string& user() const noexcept { return heard_.user; }
 
     /// For whom the client acts, where it has said so in a good message; but for EXTERNAL that is user().
@@ -63,7 +65,7 @@ class MessageGrammar {
 
   private:
     using Grammar = std::variant<std::monostate, PlainGrammar, LoginGrammar, ScramGrammar, CramGrammar,
-                                 DigestGrammar, ExternalGrammar, OpaqueGrammar>;
+                                 DigestGrammar, NtlmGrammar, ExternalGrammar, GssGrammar>;
 
     Grammar grammar_;        // std::monostate: no message is good
     int messages_left_ = 0;  // of those that the mechanism has

@@ -152,17 +152,22 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& lo
     return std::make_unique<auth::StoreVerifier>(wrap ? wrap(std::move(parts)) : std::move(parts));
 }
 
+bool Authenticators::can_serve(const std::string& mechanism) const {
+    const auth::Mechanism* const known = auth::find_mechanism(mechanism);
+    if (known != nullptr && known->asks_elsewhere) return true;  // whatever the backends hold
+    if (saslauthd_ && !auth::is_plaintext(mechanism)) return false;
+    return std::ranges::all_of(opened_, [&](const Opened& opened) {
+        if (opened.redis) return opened.redis->serves(mechanism);
+        const auto users = opened.file->users();
+        return !users || users->cannot_use(mechanism) == 0;
+    });
+}
+
 /// Nobody is led into a mechanism that must fail for some (decisions 12).
 void Authenticators::note_servable() {
     std::vector<std::string> servable;
-    std::ranges::copy_if(mechanisms_, std::back_inserter(servable), [this](const std::string& mechanism) {
-        if (saslauthd_ && !auth::is_plaintext(mechanism)) return false;
-        return std::ranges::all_of(opened_, [&](const Opened& opened) {
-            if (opened.redis) return opened.redis->serves(mechanism);
-            const auto users = opened.file->users();
-            return !users || users->cannot_use(mechanism) == 0;
-        });
-    });
+    std::ranges::copy_if(mechanisms_, std::back_inserter(servable),
+                         [this](const std::string& mechanism) { return can_serve(mechanism); });
     if (servable == *servable_) return;
     servable_ = std::make_shared<const std::vector<std::string>>(std::move(servable));
     if (told_) told_(servable_);

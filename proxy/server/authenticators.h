@@ -74,6 +74,7 @@ class Authenticators {
     void open_redis(const std::string& name, const conf::RedisBackend& redis, unsigned workers,
                     std::vector<std::string>& problems);
     void look_for_changes();
+    [[nodiscard]] bool can_serve(const std::string& mechanism) const;
     void note_servable();
 
     net::EventLoop& loop_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -113,18 +114,22 @@ class FakeReceiver final : public VerdictReceiver {
     std::vector<std::pair<std::uint64_t, Verdict>> verdicts;
 };
 
-/// PLAIN and LOGIN as plainly as they can be written; `lies` makes it say what it should not.
+/// PLAIN and LOGIN as plainly as they can be written, and GSSAPI that believes its first message; `lies`
+/// makes it say what it should not.
 class FakeEngine final : public MechanismEngine {
   public:
     enum class Lie { kNone, kAcceptsAll, kAcceptsWithoutAsking, kNamesAnother, kAsksForAnother, kFails };
 
     std::unique_ptr<MechanismExchange> begin(std::string_view mechanism, const ExchangeFacts&) override {
+        if (mechanism == "GSSAPI") return std::make_unique<Vouching>(*this);
         if (mechanism != "PLAIN" && mechanism != "LOGIN") return nullptr;
         return std::make_unique<Exchange>(*this, mechanism == "PLAIN");
     }
 
     Lie lie = Lie::kNone;
+    std::string vouches_for;     ///< whom GSSAPI accepts; "" = nobody
     std::atomic<int> alive = 0;  ///< exchanges; a job may let go of the last one
+    std::thread::id stepped_on;  ///< the thread of GSSAPI's last step
 
   private:
     class Exchange final : public MechanismExchange {
@@ -174,6 +179,25 @@ class FakeEngine final : public MechanismEngine {
         FakeEngine& engine_;
         const bool is_plain_;
         std::string user_;
+    };
+
+    class Vouching final : public MechanismExchange {
+      public:
+        explicit Vouching(FakeEngine& engine) : engine_(engine) { ++engine_.alive; }
+        ~Vouching() override { --engine_.alive; }
+
+        Verdict step(const std::optional<Secret>&, PasswordCheck&) override {
+            engine_.stepped_on = std::this_thread::get_id();
+            if (engine_.lie == Lie::kFails) return {};
+            const bool accepts = !engine_.vouches_for.empty();
+            return {.outcome = accepts ? Outcome::kAccepted : Outcome::kRejected,
+                    .reason = accepts ? Reason::kNone : Reason::kWrongPassword,
+                    .challenge = {},
+                    .identity = {.user = engine_.vouches_for, .mechanism = {}, .backend = {}}};
+        }
+
+      private:
+        FakeEngine& engine_;
     };
 };
 

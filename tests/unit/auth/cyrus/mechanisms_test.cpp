@@ -204,6 +204,29 @@ TEST_F(MechanismsTest, DigestMd5OffersOurRealmAndNoSecurityLayer) {
     }
 }
 
+TEST_F(MechanismsTest, NtlmFromPlainRecords) {
+    store_->add("ann@example.com", "{PLAIN}pencil");
+    store_->add("gone plain", "{PLAIN}pencil", true);
+    for (const std::string user : {"plain", "ann@example.com"}) {
+        const Verdict verdict = log_in("NTLM", {.user = user, .password = "pencil"});
+        EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << user << ' ' << to_string(verdict.reason);
+        EXPECT_EQ(verdict.identity.user, user);
+        EXPECT_EQ(flow_, 1);
+    }
+    for (const auto& [user, password, reason] : {std::tuple("plain", "PENCIL", Reason::kWrongPassword),
+                                                 std::tuple("user", "pencil", Reason::kWrongRecord),
+                                                 std::tuple("nobody", "pencil", Reason::kUnknownUser),
+                                                 std::tuple("gone plain", "wrong", Reason::kWrongPassword),
+                                                 std::tuple("gone plain", "pencil", Reason::kDisabled)}) {
+        const Verdict verdict = log_in("NTLM", {.user = user, .password = password});
+        EXPECT_EQ(verdict.outcome, Outcome::kRejected) << user;
+        EXPECT_EQ(verdict.reason, reason) << user;
+        EXPECT_EQ(flow_, 1) << user;
+    }
+    EXPECT_EQ(step("NTLM", true, std::nullopt).challenge, "");
+    EXPECT_EQ(step("NTLM", false, "NTLMSSP").outcome, Outcome::kMalformed);
+}
+
 TEST_F(MechanismsTest, ExternalIsWhomTheCertificateNames) {
     EXPECT_NE(step("EXTERNAL", true, "").outcome, Outcome::kAccepted) << "no certificate";
     channel_.certificate_name = "cert@example.org";
