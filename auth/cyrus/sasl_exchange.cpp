@@ -152,6 +152,11 @@ Verdict SaslExchange::verdict_of(int code, const char* out, unsigned out_size) {
     switch (code) {
         case SASL_OK:
             if (!is_vouched_for() || callbacks_->acts_for_another) return verdict;
+            if (has_layer()) {
+                verdict.outcome = Outcome::kMalformed;
+                verdict.reason = Reason::kBadMessage;
+                return verdict;
+            }
             verdict.identity.user = proved_user();
             if (verdict.identity.user.empty()) return verdict;
             if (plugin_.proof == Proof::kCertificate && verdict.identity.user != external_name_)
@@ -206,6 +211,13 @@ bool SaslExchange::is_vouched_for() const noexcept {
         case Proof::kItsOwn: return true;
     }
     return false;
+}
+
+// GSS-SPNEGO lets the client turn on a security layer that nobody has offered; SMTP goes on without any.
+bool SaslExchange::has_layer() const {
+    const void* strength = nullptr;
+    return sasl_getprop(connection_, SASL_SSF, &strength) != SASL_OK || strength == nullptr ||
+           *static_cast<const sasl_ssf_t*>(strength) != 0;
 }
 
 // Who was proved and who is acted for must be one and the same.

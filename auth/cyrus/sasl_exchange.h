@@ -29,6 +29,7 @@ class SaslExchange final : public MechanismExchange {
     [[nodiscard]] bool set_up(const std::string& hostname, const ExchangeFacts& facts);
     [[nodiscard]] Verdict verdict_of(int code, const char* out, unsigned out_size);
     [[nodiscard]] bool is_vouched_for() const noexcept;
+    [[nodiscard]] bool has_layer() const;
     [[nodiscard]] std::string proved_user() const;
     void dispose() noexcept;
 

@@ -83,6 +83,7 @@ void Conversation::take_turn(auth::Turn turn) {
 void Conversation::take_verdict(auth::Verdict& verdict) {
     using auth::Outcome;
     auth_backend_ = verdict.identity.backend;
+    auth_user_ = verdict.identity.user;
     switch (verdict.outcome) {
         case Outcome::kChallenge: {
             std::string line;
@@ -134,10 +135,13 @@ void Conversation::report_auth(AuthEnd end, auth::Reason reason) {
     AuthEnded fact{.end = end, .reason = reason, .mechanism = {}, .user = {}, .backend = auth_backend_};
     if (exchange_) {
         fact.mechanism = exchange_->mechanism();
+        // Of EXTERNAL and GSSAPI only the verifier knows who it is.
         fact.user = end == AuthEnd::kSucceeded ? identity_.user : exchange_->user();
+        if (fact.user.empty()) fact.user = auth_user_;
     }
     actions_.report(fact);
     auth_backend_.clear();
+    auth_user_.clear();
 }
 
 /// The client left or fell silent in the middle: neither a success nor a wrong password.

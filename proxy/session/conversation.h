@@ -194,6 +194,7 @@ class Conversation {
     auth::Identity identity_;
     auth::Reason auth_reason_ = auth::Reason::kNone;  ///< why, while the failure delay runs
     std::string auth_backend_;                        ///< who said so
+    std::string auth_user_;                           ///< about whom
     std::unique_ptr<auth::Exchange> exchange_;        ///< while an AUTH is under way
     std::unique_ptr<smtp::UpstreamLeg> upstream_;     ///< from open_upstream() to drop_upstream()
     std::unique_ptr<Transaction> transaction_;        ///< from MAIL to its end
