@@ -143,6 +143,23 @@ std::string summary(const Config& config) {
            counted(static_cast<std::size_t>(written), "value") + " written";
 }
 
+std::vector<Problem> notes(const Config& config) {
+    std::vector<Problem> found;
+    for (std::size_t i = 0; i < config.auth.mechanisms.size(); ++i) {
+        const std::string& mechanism = config.auth.mechanisms[i];
+        if (mechanism != "CRAM-MD5" && mechanism != "DIGEST-MD5" && mechanism != "NTLM") continue;
+        const std::string path = "auth.mechanisms[" + std::to_string(i) + "]";
+        const Setting* const setting = config.nearest_written(path);
+        found.push_back({.file = config.file,
+                         .line = setting == nullptr ? 1 : setting->line,
+                         .column = setting == nullptr ? 1 : setting->column,
+                         .message = path + ": " + mechanism +
+                                    " is deprecated and weak, and needs the passwords themselves ({PLAIN} "
+                                    "records); SCRAM-SHA-256 needs neither"});
+    }
+    return found;
+}
+
 void print(const std::vector<Problem>& problems, std::ostream& out) {
     for (const Problem& problem : problems) out << problem.text() << '\n';
     out << counted(problems.size(), "error") << '\n';

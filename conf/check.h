@@ -13,6 +13,9 @@ namespace gatepost::conf {
 /// One line without its end: "gatepost.yaml: fine: 2 listeners, …".
 [[nodiscard]] std::string summary(const Config& config);
 
+/// What is no error, and yet an operator should know before it is served.
+[[nodiscard]] std::vector<Problem> notes(const Config& config);
+
 /// One line each, then how many there are.
 void print(const std::vector<Problem>& problems, std::ostream& out);
 

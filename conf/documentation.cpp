@@ -51,13 +51,15 @@ std::string code(std::string_view text) {
     return "`" + in_cell(text) + "`";
 }
 
+/// Of "a|b|c".
+std::string each_in_code(std::string_view words) {
+    std::string result;
+    for (const char octet : words) result += octet == '|' ? std::string("` `") : std::string(1, octet);
+    return "`" + result + "`";
+}
+
 std::string type_cell(const Key& key) {
-    if (key.type == Type::Word) {
-        std::string result;
-        for (const char octet : key.words_list)
-            result += octet == '|' ? std::string("` `") : std::string(1, octet);
-        return "`" + result + "`";
-    }
+    if (key.type == Type::Word) return each_in_code(key.words_list);
     std::string expected = in_cell(expectation(key));
     if (key.type == Type::Words || key.type == Type::Names || key.type == Type::Texts ||
         key.type == Type::Networks || key.type == Type::Servers) {
@@ -78,8 +80,7 @@ std::string remark_cell(const Key& key) {
     if (!key.is_reloadable) result += "; **restart**";
     if (key.unbuilt == "*") result += "; **not yet**";
     if (!key.unbuilt.empty() && key.unbuilt != "*") {
-        result += key.type == Type::Words ? "; **not yet**: all but `PLAIN` and `LOGIN`"
-                                          : "; **not yet**: " + code(key.unbuilt);
+        result += "; **not yet**: " + each_in_code(key.unbuilt);
     }
     return result;
 }

@@ -87,6 +87,7 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(signal, Info, (signal, what), "a signal was taken") \
     X(config, Info, (file, listeners, what), "the configuration was loaded") \
     X(config_refused, Error, (file, what), "a configuration was refused; nothing changed") \
+    X(config_note, Warning, (file, what), "the configuration is served, but an operator should know this of it") \
     X(listener, Info, (listener, address, mode), "a listener is open") \
     X(listener_failed, Error, (listener, address, what), "a listener could not be opened") \
     X(accept_failed, Warning, (listener, what), "a connection could not be taken over") \

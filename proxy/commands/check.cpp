@@ -20,6 +20,7 @@ int check(const std::string& path, bool wants_dump, std::ostream& out, std::ostr
     } else {
         out << conf::summary(config) << '\n';
     }
+    for (const conf::Problem& note : conf::notes(config)) err << note.text() << " (a note, no error)\n";
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "conf/check.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/resolver.h"
 #include "proxy/net/timer.h"
@@ -85,6 +86,8 @@ class Gateway {
             log_.log(LogEvent::config_refused,
                      {{LogField::file, plan_->config->file}, {LogField::what, problem}});
         }
+        for (const conf::Problem& note : conf::notes(*plan_->config))
+            log_.log(LogEvent::config_note, {{LogField::file, note.file}, {LogField::what, note.message}});
         if (problems.empty()) return true;
         failure_ = Exit::kBadConfiguration;
         return false;

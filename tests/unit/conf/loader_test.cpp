@@ -208,6 +208,19 @@ TEST(Loader_WhenAKeyIsAskedFor, ItSaysWhereItWasWritten) {
     EXPECT_FALSE(config->is_written("session.max_errors"));
 }
 
+TEST(Notes_WhenADeprecatedMechanismIsNamed, SayWhichAndWhere) {
+    const EtcGatepost etc;
+    EXPECT_THAT(notes(*loaded(etc, kMinimal)), IsEmpty());
+    const auto config = loaded(
+        etc, std::string(kMinimal) + "auth: {mechanisms: [PLAIN, DIGEST-MD5, GSSAPI, CRAM-MD5, NTLM]}\n");
+    const std::vector<Problem> found = notes(*config);
+    ASSERT_EQ(found.size(), 3U);
+    EXPECT_THAT(found[0].text(), HasSubstr("auth.mechanisms[1]: DIGEST-MD5 is deprecated"));
+    EXPECT_EQ(found[0].column, config->nearest_written("auth.mechanisms[1]")->column);
+    EXPECT_THAT(found[1].message, HasSubstr("CRAM-MD5"));
+    EXPECT_THAT(found[2].message, HasSubstr("NTLM"));
+}
+
 TEST(Loader_WhenTheUsersFileIsStillToCome, MayBeMissingLoadsIt) {
     const EtcGatepost etc;
     std::string text = kMinimal;
