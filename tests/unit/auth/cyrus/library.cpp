@@ -17,7 +17,8 @@ void Library::SetUp() {
                  log_ += std::string(line) + "\n";
              },
          .mechanisms = {"PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
-                        "SCRAM-SHA-512", "CRAM-MD5", "DIGEST-MD5", "NTLM", "EXTERNAL"}});
+                        "SCRAM-SHA-512", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512-PLUS", "CRAM-MD5", "DIGEST-MD5",
+                        "NTLM", "EXTERNAL"}});
     ASSERT_TRUE(started.has_value()) << started.error().message;
     library = std::move(*started);
     ASSERT_TRUE(SaslClient::init());

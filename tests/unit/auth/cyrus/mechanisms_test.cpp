@@ -109,14 +109,21 @@ TEST_F(MechanismsTest, TwoRecordsEachForItsMechanisms) {
 
 TEST_F(MechanismsTest, ScramBoundToTheChannel) {
     for (const std::string type : {"tls-exporter", "tls-server-end-point"}) {
-        const std::string octets(32, type == "tls-exporter" ? 'x' : 'e');
-        const SaslClient::Facts right{
-            .user = "user", .password = "pencil", .binding_type = type, .binding = octets};
-        const Verdict verdict = log_in("SCRAM-SHA-256-PLUS", right);
-        EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << type << ' ' << to_string(verdict.reason);
-        SaslClient::Facts other = right;
-        other.binding = std::string(32, 'o');
-        EXPECT_EQ(log_in("SCRAM-SHA-256-PLUS", other).outcome, Outcome::kRejected) << "somebody in between";
+        for (const auto& [mechanism, user] :
+             {std::pair("SCRAM-SHA-256-PLUS", "user"), std::pair("SCRAM-SHA-1-PLUS", "sha1"),
+              std::pair("SCRAM-SHA-512-PLUS", "sha512")}) {
+            const std::string octets(32, type == "tls-exporter" ? 'x' : 'e');
+            const SaslClient::Facts right{
+                .user = user, .password = "pencil", .binding_type = type, .binding = octets};
+            const Verdict verdict = log_in(mechanism, right);
+            EXPECT_EQ(verdict.outcome, Outcome::kAccepted)
+                << mechanism << ' ' << type << ' ' << to_string(verdict.reason);
+            SaslClient::Facts other = right;
+            other.binding = std::string(32, 'o');
+            const Verdict refused = log_in(mechanism, other);
+            EXPECT_EQ(refused.outcome, Outcome::kRejected) << "somebody in between";
+            EXPECT_EQ(refused.reason, Reason::kDowngraded);
+        }
     }
 }
 
@@ -243,6 +250,19 @@ TEST_F(MechanismsTest, ExternalIsWhomTheCertificateNames) {
     EXPECT_EQ(step("EXTERNAL", true, "").reason, Reason::kDisabled);
     channel_.certificate_name = "stranger";
     EXPECT_EQ(step("EXTERNAL", true, "").reason, Reason::kUnknownUser);
+}
+
+TEST_F(MechanismsTest, AStoreThatCannotAnswerIsNobodysFailure) {
+    store_->is_down = true;
+    channel_ = {.exporter = {}, .end_point = {}, .certificate_name = "cert@example.org"};
+    for (const std::string mechanism : {"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "SCRAM-SHA-1",
+                                        "SCRAM-SHA-256", "SCRAM-SHA-512"}) {
+        const Verdict verdict = log_in(mechanism, {.user = "plain", .password = "pencil"});
+        EXPECT_EQ(verdict.outcome, Outcome::kUnavailable) << mechanism;
+        EXPECT_EQ(verdict.reason, Reason::kStoreFailed) << mechanism;
+    }
+    EXPECT_EQ(step("EXTERNAL", true, "").outcome, Outcome::kUnavailable);
+    EXPECT_EQ(verifier_.open_exchanges(), 0U);
 }
 
 TEST_F(MechanismsTest, PlainAndLoginWithSomebodyElsesClient) {
