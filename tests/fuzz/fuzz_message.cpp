@@ -94,6 +94,34 @@ void digest(ByteView message) {
     fuzz::require(grammar.next("") == Check::kGood && grammar.next("") != Check::kGood, "then an empty one");
 }
 
+// The second message behind a first one of either kind.
+void ntlm(ByteView message) {
+    for (const char flags : {'\x01', '\x02'}) {
+        const std::string first = std::string("NTLMSSP\0\1\0\0\0", 12) + flags + std::string(3, '\0');
+        auth::MessageGrammar grammar("NTLM");
+        fuzz::require(grammar.next(first) == Check::kGood, "a first message is good");
+        if (grammar.next(message) != Check::kGood) continue;
+        std::string sent;
+        for (const char c : grammar.user())
+            sent += flags == '\x01' ? std::string{c, '\0'} : std::string(1, c);
+        fuzz::require(message.substr(52).find(sent) != ByteView::npos, "the name stands behind the fields");
+        fuzz::require(message.size() >= 52 + 24 + sent.size(), "and so does a response");
+        fuzz::require(grammar.next(message) != Check::kGood, "NTLM has two messages");
+    }
+}
+
+void gss(ByteView message) {
+    for (const std::string_view name : {"GSSAPI", "GSS-SPNEGO"}) {
+        auth::MessageGrammar grammar(name);
+        if (grammar.next(message) != Check::kGood) continue;
+        const std::string_view object_id =
+            name == "GSSAPI" ? "\x2A\x86\x48\x86\xF7\x12\x01\x02\x02" : "\x2B\x06\x01\x05\x05\x02";
+        fuzz::require(message.front() == '\x60' && message.substr(0, 20).find(object_id) != ByteView::npos,
+                      "the first token is framed and of its mechanism");
+        fuzz::require(grammar.user().empty() && !grammar.needs_record(), "a token names nobody");
+    }
+}
+
 void names(ByteView message, const auth::Mechanism& mechanism) {
     auth::MessageGrammar grammar(mechanism.name);
     for (int i = 0; i < mechanism.client_messages; ++i) {
@@ -116,6 +144,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     login(message);
     cram(message);
     digest(message);
+    ntlm(message);
+    gss(message);
     for (const auth::Mechanism& mechanism : auth::known_mechanisms()) {
         names(message, mechanism);
         if (mechanism.proof_size != 0) scram(message, mechanism);
