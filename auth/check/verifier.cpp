@@ -156,7 +156,7 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
     Result<Record> record = Record::parse(text);
     if (record) {
         subject.record = std::make_shared<const Record>(std::move(*record));
-    } else if (is_known && attempt->mechanism != "EXTERNAL") {
+    } else if (is_known && attempt->mechanism != "EXTERNAL" && !attempt->asks_elsewhere) {
         // A record that is missing or cannot be read is the store's fault, not a wrong password.
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kBadRecord));
     }

@@ -1,4 +1,5 @@
 """GSSAPI and GSS-SPNEGO with tickets of a real KDC: by msmtp and gsasl (GNU SASL), by curl, and by a client that does what they do not."""
+import os
 import pathlib
 import subprocess
 import sys
@@ -147,7 +148,9 @@ def test_each_end_has_its_code_and_its_event(gate, ours, mechanism):
 
 
 def test_without_a_keytab_nothing_is_known(tmp_path, tls, sink, kdc, ours):
-    gate = started(tmp_path, tls, sink, kdc, KRB5_KTNAME=f"FILE:{tmp_path}/none")
+    # MIT's library itself leaks two names when it finds no key.
+    no_leaks = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
+    gate = started(tmp_path, tls, sink, kdc, KRB5_KTNAME=f"FILE:{tmp_path}/none", ASAN_OPTIONS=no_leaks)
     try:
         assert "454 4.7.0" in ours("ann", "GSSAPI", port=gate.tls_port)
         assert wait_until(lambda: " auth_unavailable " in gate.log and "reason=engine_failed" in gate.log)

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstring>
+#include <string_view>
 
 #include <sasl/sasl.h>
 
@@ -11,6 +12,12 @@ namespace {
 template <typename Function>
 int (*proc(Function* function))() {
     return reinterpret_cast<int (*)()>(reinterpret_cast<void (*)()>(function));
+}
+
+// Kerberos' plugins are left out: no test here has a ticket, and libgs2 leaks when it is only loaded.
+int verify_file(void*, const char* path, sasl_verify_type_t type) {
+    const std::string_view file = path == nullptr ? "" : path;
+    return type == SASL_VRFY_PLUGIN && file.find("libgs") != std::string_view::npos ? SASL_CONTINUE : SASL_OK;
 }
 
 }  // namespace
@@ -45,7 +52,9 @@ struct SaslClient::Callbacks {
 };
 
 bool SaslClient::init() {
-    return sasl_client_init(nullptr) == SASL_OK;
+    static const std::array<sasl_callback_t, 2> callbacks{
+        {{SASL_CB_VERIFYFILE, proc(&verify_file), nullptr}, {SASL_CB_LIST_END, nullptr, nullptr}}};
+    return sasl_client_init(callbacks.data()) == SASL_OK;
 }
 
 void SaslClient::done() {
