@@ -113,9 +113,11 @@ void StoreVerifier::cancel(ConnectionId id) {
 // ---- who knows the user
 
 void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in) {
+    // A service, which is the last, knows nobody without his password.
+    const bool is_at_end =
+        store == parts_.stores.size() || (parts_.stores[store].service && attempt->asks_elsewhere);
+    if (is_at_end) return take_record(attempt, false, stand_in.get());
     const NamedStore& named = parts_.stores[store];
-    // A service knows nobody without his password.
-    if (named.service && attempt->asks_elsewhere) return take_record(attempt, false, nullptr);
     if (named.service) return ask_service(attempt, named);
     named.store->lookup(
         attempt->user(), parts_.home,
@@ -136,9 +138,7 @@ void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, cons
     }
     if (lookup.status == Lookup::Status::kUnknown) {
         parts_.cache.forget_user(backend, attempt->user());
-        const StandIn& first = stand_in ? stand_in : lookup.stand_in;
-        if (store + 1 < parts_.stores.size()) return look_up(attempt, store + 1, first);
-        return take_record(attempt, false, first.get());
+        return look_up(attempt, store + 1, stand_in ? stand_in : lookup.stand_in);
     }
     attempt->backend = backend;
     if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
@@ -287,7 +287,8 @@ void StoreVerifier::remember(const Attempt& attempt) {
 
 /// The end of a check that was really made: it is remembered, and everybody who waited for it hears.
 void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
-    if (!attempt->is_cancelled && !attempt->vouched_for.empty()) return ask_about_vouched(attempt);
+    // Whom somebody else vouches for may still be disabled here; and a store that cannot say so stops him.
+    if (!attempt->is_cancelled && !attempt->vouched_for.empty()) return look_up(attempt, 0, nullptr);
     const std::optional<bool> was_equal = attempt->check ? attempt->check->was_equal() : std::nullopt;
     remember(*attempt);
     std::vector<AttemptPtr> waiting;
@@ -302,12 +303,6 @@ void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
         }
     }
     deliver(attempt, std::move(verdict));
-}
-
-/// Whom somebody else vouches for may still be disabled here; and a store that cannot say so stops him.
-void StoreVerifier::ask_about_vouched(const AttemptPtr& attempt) {
-    if (parts_.stores.empty()) return take_record(attempt, false, nullptr);
-    look_up(attempt, 0, nullptr);
 }
 
 void StoreVerifier::conclude_later(const AttemptPtr& attempt, Verdict verdict) {

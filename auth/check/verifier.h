@@ -79,7 +79,6 @@ class StoreVerifier final : public Verifier {
     void hash(const AttemptPtr& attempt);
     void hand_on(const AttemptPtr& attempt);
     void conclude(const AttemptPtr& attempt, Verdict verdict);
-    void ask_about_vouched(const AttemptPtr& attempt);
     void conclude_later(const AttemptPtr& attempt, Verdict verdict);
     [[nodiscard]] Verdict run(Attempt& attempt);
     [[nodiscard]] static Verdict run_with(MechanismEngine& engine, Attempt& attempt);
