@@ -40,6 +40,7 @@ namespace gatepost::conf {
     X(reply,          "the reply that the client got or would have got") \
     X(code,           "reply code") \
     X(duration,       "seconds that it took") \
+    X(retry_after,    "seconds until it is allowed again") \
     X(upstream,       "name of the upstream") \
     X(endpoint,       "server of the upstream or of the backend") \
     X(messages,       "messages accepted in the session") \
@@ -115,6 +116,10 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
       "an AUTH message was not of its mechanism's grammar") \
     X(auth_refused, Info, (session, listener, client_ip, user, mechanism, reason), \
       "an AUTH was refused before any credential was looked at") \
+    X(auth_blocked, Info, (session, listener, client_ip, user, mechanism, reason, retry_after), \
+      "too many failures before: refused before any password was looked at; the reason is the rule") \
+    X(auth_delayed, Info, (session, listener, client_ip, user, mechanism, duration), \
+      "too many failures of this user from everywhere: the check waits so long") \
     X(auth_unavailable, Warning, (session, listener, client_ip, user, mechanism, backend, reason, what), \
       "credentials could not be judged; the client was told to try again") \
     X(protocol_error, Info, (session, listener, client_ip, user, reason, what), "a client broke the protocol") \

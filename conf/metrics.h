@@ -42,7 +42,8 @@ namespace gatepost::conf {
 #define GATEPOST_AUTH_RESULTS(X) \
     X(kSuccess, "success") X(kInvalidCredentials, "invalid_credentials") X(kDisabled, "disabled") \
     X(kNotAuthorized, "not_authorized") X(kBackendError, "backend_error") X(kBusy, "busy") X(kAborted, "aborted") \
-    X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused")
+    X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused") X(kBlocked, "blocked")
+#define GATEPOST_GUESSING_SCOPES(X) X(kIp, "ip") X(kNetwork, "network") X(kUserAndNetwork, "user_and_network")
 #define GATEPOST_BACKEND_RESULTS(X) X(kOk, "ok") X(kDenied, "denied") X(kError, "error") X(kTimeout, "timeout")
 #define GATEPOST_VERBS(X) \
     X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kAuth, "AUTH") X(kMail, "MAIL") X(kRcpt, "RCPT") \
@@ -81,6 +82,7 @@ GATEPOST_LABEL_VALUES(TlsProtocol, GATEPOST_TLS_PROTOCOLS)
 GATEPOST_LABEL_VALUES(TlsFailure, GATEPOST_TLS_FAILURES)
 GATEPOST_LABEL_VALUES(AuthResult, GATEPOST_AUTH_RESULTS)
 GATEPOST_LABEL_VALUES(BackendResult, GATEPOST_BACKEND_RESULTS)
+GATEPOST_LABEL_VALUES(GuessingScope, GATEPOST_GUESSING_SCOPES)
 GATEPOST_LABEL_VALUES(CommandVerb, GATEPOST_VERBS)
 GATEPOST_LABEL_VALUES(ReplyClass, GATEPOST_REPLY_CLASSES)
 GATEPOST_LABEL_VALUES(ProtocolError, GATEPOST_PROTOCOL_ERRORS)
@@ -131,6 +133,7 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(tls_failure,          kTlsFailureNames,         "reason") \
     X(auth_result,          kAuthResultNames,         "result") \
     X(backend_result,       kBackendResultNames,      "result") \
+    X(guessing_scope,       kGuessingScopeNames,      "scope") \
     X(command_verb,         kCommandVerbNames,        "verb") \
     X(reply_class,          kReplyClassNames,         "reply_class") \
     X(protocol_error,       kProtocolErrorNames,      "reason") \
@@ -232,6 +235,10 @@ inline constexpr std::span<const double> kNoBuckets{};
       "From a question to a credential backend to its answer, where one came.") \
     X(auth_backend_connections, kLive, kNoBuckets, (Axis::backend), \
       "Connections to credential backends that stand now, where they are kept.") \
+    X(auth_blocked_attempts_total, kCounter, kNoBuckets, (Axis::guessing_scope), \
+      "AUTH exchanges refused before any password was looked at, by whose failures were too many (auth.guessing).") \
+    X(auth_delayed_attempts_total, kCounter, kNoBuckets, (), \
+      "AUTH exchanges that waited because of the user's failures from everywhere (auth.guessing.per_user_delay).") \
     X(smtp_commands_total, kCounter, kNoBuckets, (Axis::listener, Axis::command_verb, Axis::reply_class), \
       "Commands of clients by the class of the reply; DATA counts its 354 and its last reply.") \
     X(smtp_protocol_errors_total, kCounter, kNoBuckets, (Axis::listener, Axis::protocol_error), \

@@ -71,6 +71,8 @@ class WorkerMetrics {
         if (result != conf::BackendResult::kOk && result != conf::BackendResult::kDenied) return;
         observe<Metric::auth_backend_request_duration_seconds>(seconds(took), backend);
     }
+    void auth_blocked(conf::GuessingScope scope) { add<Metric::auth_blocked_attempts_total>(1, scope); }
+    void auth_delayed() { add<Metric::auth_delayed_attempts_total>(1); }
     void command_answered(ListenerIndex listener, conf::CommandVerb verb, conf::ReplyClass reply) {
         add<Metric::smtp_commands_total>(1, listener, verb, reply);
     }

@@ -73,7 +73,7 @@ class Guessing {
     [[nodiscard]] GuessingVerdict verdict(const PeerAddress& address, ByteView user,
                                           std::span<const LimitAnswer> answers) const;
 
-    /// Ask the store these after a failure that was answered 535 (and only then); the answers do not matter.
+    /// Ask the store these for a failure whose answer is 535 (and only then); the answers do not matter.
     [[nodiscard]] std::vector<LimitQuestion> charges_after_failure(const PeerAddress& address,
                                                                    ByteView user) const;
 

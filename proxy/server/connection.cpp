@@ -67,6 +67,7 @@ void Connection::begin_session(net::TlsStart tls_start) {
         listener_.session,
         session::ClientFacts{.address = context_.client_ip,
                              .session_id = context_.id,
+                             .peer = policy::PeerAddress::from_octets(address_.ip_octets()),
                              .is_trusted = listener_.is_trusted(address_)},
         static_cast<session::Actions&>(*this));
     if (listener_.tls == conf::ListenerTls::Implicit) return begin_implicit_tls(tls_start);
@@ -233,6 +234,19 @@ void Connection::cancel_verifier() {
     worker_.verifier().cancel(id_);
 }
 
+void Connection::ask_limits(std::vector<policy::LimitQuestion> questions) {
+    const std::uint64_t question = ++limits_question_;
+    worker_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
+                         [worker = &worker_, id = id_, question](policy::LimitAnswers answers) {
+                             worker->on_limits(id, question, std::move(answers));
+                         });
+}
+
+void Connection::charge_limits(std::vector<policy::LimitQuestion> questions) {
+    worker_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
+                         [](const policy::LimitAnswers&) {});
+}
+
 void Connection::set_deadline(Duration from_now) {
     deadline_.start(from_now);
 }
@@ -254,6 +268,12 @@ void Connection::close(session::CloseReason reason) {
 void Connection::on_verdict(auth::Verdict verdict) {
     if (is_ended_) return;
     conversation_->on(session::VerdictArrived{std::move(verdict)});
+    after_event();
+}
+
+void Connection::on_limits(std::uint64_t question, policy::LimitAnswers answers) {
+    if (is_ended_ || question != limits_question_) return;
+    conversation_->on(session::LimitsAnswered{std::move(answers)});
     after_event();
 }
 

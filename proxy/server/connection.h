@@ -33,6 +33,8 @@ class Connection final : private net::TransportHandler, private session::Actions
 
     void start();
     void on_verdict(auth::Verdict verdict);
+    /// To the question of this number.
+    void on_limits(std::uint64_t question, policy::LimitAnswers answers);
     void drain();
     /// Ends at once, whatever is under way.
     void abort();
@@ -53,6 +55,8 @@ class Connection final : private net::TransportHandler, private session::Actions
     void start_tls() override;
     void ask_verifier(auth::Step step) override;
     void cancel_verifier() override;
+    void ask_limits(std::vector<policy::LimitQuestion> questions) override;
+    void charge_limits(std::vector<policy::LimitQuestion> questions) override;
     void open_upstream() override;
     void drop_upstream(session::UpstreamGoodbye goodbye) override;
     void set_deadline(Duration from_now) override;
@@ -93,6 +97,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     net::Timer deadline_;
     std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
     std::unique_ptr<net::Timer> patience_;    ///< with one of several addresses
+    std::uint64_t limits_question_ = 0;       ///< the one asked last
     bool upstream_has_talked_ = false;
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;

@@ -41,6 +41,8 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
                    },
                    [&](const session::AuthBegun&) { context.auth_began = now; },
                    [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
+                   [&](const session::GuessRefused& refused) { take_guess(context, refused); },
+                   [&](const session::GuessDelayed& delayed) { take_guess(context, delayed); },
                    [&](const session::RecipientAnswered& answered) {
                        metrics_.recipient_answered(context.upstream, to_recipient_label(answered.result),
                                                    to_label(answered.origin));
@@ -72,7 +74,8 @@ void FactSink::take_auth(const SessionContext& context, TimePoint now, const ses
     metrics_.auth_finished(context.listener, registry_.mechanism(fact.mechanism),
                            registry_.backend(fact.backend), result, took);
     switch (fact.end) {
-        case AuthEnd::kSucceeded: return;  // said by the session's line
+        case AuthEnd::kSucceeded:
+        case AuthEnd::kBlocked: return;  // said by the session's line, and by auth_blocked
         case AuthEnd::kRefusedCredentials:
             return log_.log(LogEvent::auth_failed,
                             {{LogField::session, context.id},
@@ -110,6 +113,27 @@ void FactSink::take_auth(const SessionContext& context, TimePoint now, const ses
                  {LogField::mechanism, fact.mechanism},
                  {LogField::reason, conf::to_string(result)}});
     }
+}
+
+void FactSink::take_guess(const SessionContext& context, const session::GuessRefused& fact) {
+    metrics_.auth_blocked(to_label(fact.rule));
+    log_.log(LogEvent::auth_blocked, {{LogField::session, context.id},
+                                      {LogField::listener, context.listener_name},
+                                      {LogField::client_ip, context.client_ip},
+                                      {LogField::user, fact.user},
+                                      {LogField::mechanism, fact.mechanism},
+                                      {LogField::reason, policy::name_of(fact.rule)},
+                                      {LogField::retry_after, fact.retry_after}});
+}
+
+void FactSink::take_guess(const SessionContext& context, const session::GuessDelayed& fact) {
+    metrics_.auth_delayed();
+    log_.log(LogEvent::auth_delayed, {{LogField::session, context.id},
+                                      {LogField::listener, context.listener_name},
+                                      {LogField::client_ip, context.client_ip},
+                                      {LogField::user, fact.user},
+                                      {LogField::mechanism, fact.mechanism},
+                                      {LogField::duration, fact.delay}});
 }
 
 void FactSink::take_message(const SessionContext& context, std::string_view user, TimePoint now,

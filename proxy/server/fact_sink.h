@@ -66,6 +66,8 @@ class FactSink {
 
   private:
     void take_auth(const SessionContext& session, TimePoint now, const session::AuthEnded& fact);
+    void take_guess(const SessionContext& session, const session::GuessRefused& fact);
+    void take_guess(const SessionContext& session, const session::GuessDelayed& fact);
     void take_message(const SessionContext& session, std::string_view user, TimePoint now,
                       const session::MessageEnded& fact);
     void take_opening(const SessionContext& session, TimePoint now,

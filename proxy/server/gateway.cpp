@@ -13,6 +13,7 @@
 #include "proxy/observe/admin_http.h"
 #include "proxy/observe/log_sink.h"
 #include "proxy/observe/metrics_registry.h"
+#include "proxy/policy/memory_limit_store.h"
 #include "proxy/server/authenticators.h"
 #include "proxy/server/upstream_watch.h"
 #include "proxy/server/worker.h"
@@ -116,8 +117,11 @@ class Gateway {
     }
 
     bool start_workers() {
-        const WorkerParts parts{
-            .plan = plan_, .log = log_, .registry = registry_, .authenticators = authenticators_};
+        const WorkerParts parts{.plan = plan_,
+                                .log = log_,
+                                .registry = registry_,
+                                .authenticators = authenticators_,
+                                .limits = limits_};
         for (unsigned i = 0; i < plan_->workers; ++i) {
             Result<std::unique_ptr<Worker>> worker = Worker::make(i, parts);
             if (!worker) {
@@ -255,6 +259,7 @@ class Gateway {
     net::BackgroundThread background_;
     net::Resolver resolver_{background_};
     Authenticators authenticators_{loop_};
+    policy::MemoryLimitStore limits_;
     std::vector<net::UniqueFd> listening_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;

@@ -89,8 +89,21 @@ conf::AuthResult to_label(const session::AuthEnded& fact) {
         case AuthEnd::kMalformed: return kMalformed;
         case AuthEnd::kTlsRequired: return kTlsRequired;
         case AuthEnd::kNotOffered: return kRefused;
+        case AuthEnd::kBlocked: return kBlocked;
     }
     return kRefused;
+}
+
+conf::GuessingScope to_label(policy::GuessingRule rule) {
+    using policy::GuessingRule;
+    using enum conf::GuessingScope;
+    switch (rule) {
+        case GuessingRule::kIp: return kIp;
+        case GuessingRule::kNetwork: return kNetwork;
+        case GuessingRule::kUserAndNetwork:
+        case GuessingRule::kUser: return kUserAndNetwork;  // the latter only delays
+    }
+    return kIp;
 }
 
 conf::ConnectResult to_label(session::UpstreamOpening how) {

@@ -17,6 +17,7 @@ namespace gatepost::server {
 [[nodiscard]] conf::RecipientResult to_recipient_label(session::Result result);
 [[nodiscard]] conf::Origin to_label(session::Origin origin);
 [[nodiscard]] conf::AuthResult to_label(const session::AuthEnded& fact);
+[[nodiscard]] conf::GuessingScope to_label(policy::GuessingRule rule);
 [[nodiscard]] conf::ConnectResult to_label(session::UpstreamOpening how);
 [[nodiscard]] conf::CloseReason to_label(session::CloseReason reason);
 [[nodiscard]] conf::CloseReason to_label(net::CloseCause cause);

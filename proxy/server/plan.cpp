@@ -54,6 +54,19 @@ net::CertificateName to_net(conf::ExternalName name) {
     return net::CertificateName::kEmail;
 }
 
+policy::Guessing guessing(const conf::Guessing& rules) {
+    const auto failures = [](const std::optional<conf::Rate>& rate) {
+        using Failures = policy::GuessingSettings::Failures;
+        return rate ? std::optional(Failures{.count = rate->count, .per = rate->per}) : std::nullopt;
+    };
+    policy::GuessingSettings settings;
+    settings.per_ip = failures(rules.per_ip);
+    settings.per_network = failures(rules.per_network);
+    settings.per_user_and_network = failures(rules.per_user_and_network);
+    settings.per_user_delay = rules.per_user_delay;
+    return policy::Guessing(settings);
+}
+
 session::Settings session_settings(const conf::Config& config, const conf::Listener& listener,
                                    const std::string& hostname) {
     const conf::Upstream& upstream = config.upstreams.front();
@@ -66,6 +79,7 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.plaintext_without_tls = config.auth.plaintext_without_tls;
     settings.legacy_auth_line = config.auth.legacy_auth_line;
     settings.says_disabled = config.auth.disabled_reply == 525;
+    settings.guessing = guessing(config.auth.guessing);
     settings.max_attempts = static_cast<int>(config.auth.max_attempts);
     settings.max_message_size = config.session.max_message_size;
     settings.max_recipients = config.session.max_recipients;

@@ -189,6 +189,12 @@ void Worker::on_verdict(ConnectionId id, auth::Verdict verdict) {
     }
 }
 
+void Worker::on_limits(ConnectionId id, std::uint64_t question, policy::LimitAnswers answers) {
+    if (const auto found = connections_.find(id.value); found != connections_.end()) {
+        found->second->on_limits(question, std::move(answers));
+    }
+}
+
 void Worker::note_load() noexcept {
     count_.store(connections_.size(), std::memory_order_relaxed);
     load_.store(connections_.size() + 4 * handshakes_.taken(), std::memory_order_relaxed);

@@ -15,6 +15,7 @@
 #include "proxy/net/event_loop.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/tls_context.h"
+#include "proxy/policy/limit_store.h"
 #include "proxy/server/authenticators.h"
 #include "proxy/server/connection.h"
 #include "proxy/server/fact_sink.h"
@@ -29,6 +30,7 @@ struct WorkerParts {
     observe::LogSink& log;
     observe::MetricsRegistry& registry;
     Authenticators& authenticators;
+    policy::LimitStore& limits;
 };
 
 class Worker final : private auth::VerdictReceiver {
@@ -61,6 +63,8 @@ class Worker final : private auth::VerdictReceiver {
     // For its connections.
     [[nodiscard]] net::EventLoop& loop() noexcept { return loop_; }
     [[nodiscard]] auth::Verifier& verifier() noexcept { return *verifier_; }
+    [[nodiscard]] policy::LimitStore& limits() noexcept { return parts_.limits; }
+    void on_limits(ConnectionId id, std::uint64_t question, policy::LimitAnswers answers);
     [[nodiscard]] FactSink& facts() noexcept { return facts_; }
     [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
     [[nodiscard]] const net::TlsContext& tls_context(const ListenerPlan& listener) const;

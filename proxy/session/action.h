@@ -3,9 +3,12 @@
 // costs no allocation. Pure.
 #pragma once
 
+#include <vector>
+
 #include "auth/dialogue/verifier.h"
 #include "proxy/base/bytes.h"
 #include "proxy/base/clock.h"
+#include "proxy/policy/limit_store.h"
 #include "proxy/session/fact.h"
 
 namespace gatepost::session {
@@ -30,6 +33,11 @@ class Actions {
 
     virtual void ask_verifier(auth::Step step) = 0;
     virtual void cancel_verifier() = 0;
+
+    /// LimitsAnswered follows, never inside this call, unless another question is asked first.
+    virtual void ask_limits(std::vector<policy::LimitQuestion> questions) = 0;
+    /// Counts; nobody waits for the answer.
+    virtual void charge_limits(std::vector<policy::LimitQuestion> questions) = 0;
 
     virtual void open_upstream() = 0;
     virtual void drop_upstream(UpstreamGoodbye goodbye) = 0;

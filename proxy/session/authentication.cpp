@@ -31,7 +31,7 @@ void Conversation::authenticate(ByteView argument) {
         return end_auth(needs_tls ? AuthEnd::kTlsRequired : AuthEnd::kNotOffered, auth::Reason::kNone,
                         *refusal);
     }
-    take_turn(exchange_->begin(arguments->initial));
+    take_turn(exchange_->begin(arguments->initial), false);
 }
 
 /// nullptr = it is offered here and now.
@@ -66,17 +66,22 @@ std::string Conversation::offered_mechanisms() const {
     return line;
 }
 
-void Conversation::take_turn(auth::Turn turn) {
+/// `was_named`: the client had said before who it is.
+void Conversation::take_turn(auth::Turn turn, bool was_named) {
     using Kind = auth::Turn::Kind;
     switch (turn.kind) {
         case Kind::kStep:
+            if (asks_limits_first(turn.step, was_named)) return;
             // The failure delay counts from the client's last line, whatever the check costs (decisions 15).
             enter(State::kAwaitingVerdict);
             return actions_.ask_verifier(std::move(turn.step));
         case Kind::kCancelled: return end_auth(AuthEnd::kCancelled, turn.reason, replies::kCancelled);
         case Kind::kUndecodable: return end_auth(AuthEnd::kMalformed, turn.reason, replies::kUndecodable);
         case Kind::kMalformed: return end_auth(AuthEnd::kMalformed, turn.reason, replies::kMalformedResponse);
-        case Kind::kUnacceptable: auth_reason_ = turn.reason; return enter(State::kAwaitingAuthDelay);
+        case Kind::kUnacceptable:
+            auth_reason_ = turn.reason;
+            charge_failure();
+            return enter(State::kAwaitingAuthDelay);
     }
 }
 
@@ -97,6 +102,7 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
             return end_auth(AuthEnd::kSucceeded, auth::Reason::kNone, replies::kAuthenticated);
         case Outcome::kRejected:
             auth_reason_ = verdict.reason;
+            charge_failure();
             if (state_ == State::kAwaitingLateVerdict) return answer_refused_credentials();
             // Not enter(): the deadline that runs is the failure delay, and it goes on.
             state_ = State::kAwaitingAuthDelay;
@@ -111,14 +117,19 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
 
 void Conversation::answer_refused_credentials() {
     ++failed_attempts_;
-    const bool says_disabled = settings_.says_disabled && auth_reason_ == auth::Reason::kDisabled;
     end_auth(AuthEnd::kRefusedCredentials, auth_reason_,
-             says_disabled ? replies::kAccountDisabled : replies::kInvalidCredentials);
+             tells_disabled() ? replies::kAccountDisabled : replies::kInvalidCredentials);
+}
+
+/// Who hears it has proved to know the password.
+bool Conversation::tells_disabled() const noexcept {
+    return settings_.says_disabled && auth_reason_ == auth::Reason::kDisabled;
 }
 
 void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply) {
     report_auth(end, reason);
     exchange_.reset();
+    waiting_step_.reset();
     actions_.cancel_verifier();  // where the dialogue ended and not the verifier, it still keeps its part
     enter(State::kAwaitingCommand);
     // Wrong passwords have a limit of their own (decisions 2), and an outage is not the client's error.
@@ -150,6 +161,7 @@ void Conversation::abandon_auth() {
     actions_.cancel_verifier();
     report_auth(AuthEnd::kCancelled, auth::Reason::kNone);
     exchange_.reset();
+    waiting_step_.reset();
 }
 
 }  // namespace gatepost::session

@@ -90,6 +90,13 @@ void Conversation::on(VerdictArrived event) {
     settle();
 }
 
+void Conversation::on(const LimitsAnswered& event) {
+    if (state_ != State::kAwaitingLimits && state_ != State::kAwaitingLateLimits) return;
+    take_limits(event.answers);
+    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
+    settle();
+}
+
 void Conversation::on(ClientClosed /*event*/) {
     if (state_ == State::kClosed) return;
     client_gone_ = true;
@@ -101,7 +108,10 @@ void Conversation::on(ClientClosed /*event*/) {
 void Conversation::on(DrainRequested /*event*/) {
     draining_ = true;
     if (state_ == State::kConnecting || state_ == State::kAwaitingTls) close(CloseReason::kDrain);
-    if (state_ == State::kAwaitingAuthLine) say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+    // Nothing was looked at yet, or nothing more will be.
+    if (state_ == State::kAwaitingAuthLine || state_ == State::kAwaitingGuessDelay) {
+        say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+    }
     settle();
 }
 
@@ -118,6 +128,10 @@ void Conversation::on(TimerFired event) {
             }
             break;
         case State::kAwaitingAuthLine: say_and_close(replies::kTimeout, CloseReason::kAuthTimeout); break;
+        case State::kAwaitingLimits: enter(State::kAwaitingLateLimits); break;
+        case State::kAwaitingLateLimits: limits_too_late(); break;
+        case State::kAwaitingGuessDelay: guess_delay_over(); break;
+        case State::kAwaitingGuessRefusal: answer_guess_refused(); break;
         case State::kAwaitingVerdict: enter(State::kAwaitingLateVerdict); break;
         case State::kAwaitingLateVerdict:
             actions_.cancel_verifier();
@@ -177,7 +191,11 @@ void Conversation::arm_deadline() {
             return actions_.set_deadline(upstream_owes() ? settings_.reply_timeout
                                                          : settings_.command_timeout);
         case State::kAwaitingAuthLine:
+        case State::kAwaitingLateLimits:
         case State::kAwaitingLateVerdict: return actions_.set_deadline(settings_.auth_timeout);
+        case State::kAwaitingGuessDelay: return actions_.set_deadline(guess_delay_);
+        case State::kAwaitingLimits:
+        case State::kAwaitingGuessRefusal:
         case State::kAwaitingVerdict:
         case State::kAwaitingAuthDelay: return actions_.set_deadline(settings_.failure_delay);
         case State::kAwaitingUpstream: return actions_.set_deadline(settings_.connect_timeout);
@@ -201,6 +219,10 @@ std::size_t Conversation::take_some(ByteView bytes) {
         case State::kRefusingChunk: return take_refused_chunk(bytes);
         case State::kConnecting:
         case State::kAwaitingTls:
+        case State::kAwaitingLimits:
+        case State::kAwaitingLateLimits:
+        case State::kAwaitingGuessDelay:
+        case State::kAwaitingGuessRefusal:
         case State::kAwaitingVerdict:
         case State::kAwaitingLateVerdict:
         case State::kAwaitingAuthDelay:
@@ -231,7 +253,8 @@ std::size_t Conversation::take_line(ByteView bytes) {
     }
     if (in_auth) {
         progressed_ = true;
-        take_turn(exchange_->line(read.line));
+        const bool was_named = !exchange_->user().empty();
+        take_turn(exchange_->line(read.line), was_named);
         return read.consumed;
     }
     const smtp::Command command = smtp::parse_command(read.line);

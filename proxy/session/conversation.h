@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "auth/dialogue/exchange.h"
+#include "proxy/policy/peer_address.h"
 #include "proxy/session/action.h"
 #include "proxy/session/event.h"
 #include "proxy/session/settings.h"
@@ -26,27 +27,32 @@ namespace gatepost::session {
 
 /// Who is at the other end, as the socket or a believed PROXY header says.
 struct ClientFacts {
-    std::string address;      ///< "192.0.2.1", without port
-    std::string session_id;   ///< for logs and Received:
-    bool is_trusted = false;  ///< may send without AUTH
+    std::string address;       ///< "192.0.2.1", without port
+    std::string session_id;    ///< for logs and Received:
+    policy::PeerAddress peer;  ///< the same address, to the rules against guessing
+    bool is_trusted = false;   ///< may send without AUTH; its failures are not counted
 };
 
 /// What waits for what. Waiting is a state, never a flag.
 enum class State : std::uint8_t {
-    kConnecting,           ///< nothing was said yet
-    kAwaitingTls,          ///< handshake with the client
-    kAwaitingCommand,      ///< the client's turn; replies of the upstream may be outstanding too
-    kAwaitingAuthLine,     ///< the client's turn in an AUTH exchange
-    kAwaitingVerdict,      ///< the verifier's turn; the failure delay runs
-    kAwaitingLateVerdict,  ///< the same, and the failure delay is over
-    kAwaitingAuthDelay,    ///< refused; answered when the failure delay is over
-    kAwaitingUpstream,     ///< MAIL waits for a connection
-    kAwaitingGoAhead,      ///< DATA was sent; 354 awaited, for DATA or for a first chunk
-    kReceivingData,        ///< message data, to its end mark
-    kRefusingData,         ///< the same, dropped; `refusal_` is said at its end
-    kReceivingChunk,       ///< octets of a BDAT chunk
-    kRefusingChunk,        ///< the same, dropped
-    kAwaitingFinal,        ///< the message is complete upstream; its answer awaited
+    kConnecting,            ///< nothing was said yet
+    kAwaitingTls,           ///< handshake with the client
+    kAwaitingCommand,       ///< the client's turn; replies of the upstream may be outstanding too
+    kAwaitingAuthLine,      ///< the client's turn in an AUTH exchange
+    kAwaitingLimits,        ///< may this be looked at at all? The failure delay runs
+    kAwaitingLateLimits,    ///< the same, and the failure delay is over
+    kAwaitingGuessDelay,    ///< it may, but only after a while
+    kAwaitingGuessRefusal,  ///< it may not; answered when the failure delay is over
+    kAwaitingVerdict,       ///< the verifier's turn; the failure delay runs
+    kAwaitingLateVerdict,   ///< the same, and the failure delay is over
+    kAwaitingAuthDelay,     ///< refused; answered when the failure delay is over
+    kAwaitingUpstream,      ///< MAIL waits for a connection
+    kAwaitingGoAhead,       ///< DATA was sent; 354 awaited, for DATA or for a first chunk
+    kReceivingData,         ///< message data, to its end mark
+    kRefusingData,          ///< the same, dropped; `refusal_` is said at its end
+    kReceivingChunk,        ///< octets of a BDAT chunk
+    kRefusingChunk,         ///< the same, dropped
+    kAwaitingFinal,         ///< the message is complete upstream; its answer awaited
     kClosed,
 };
 
@@ -67,6 +73,7 @@ class Conversation {
     [[nodiscard]] std::size_t on(const BytesFromUpstream& event);
     void on(UpstreamLost event);
     void on(VerdictArrived event);
+    void on(const LimitsAnswered& event);
     void on(TimerFired event);
     void on(ClientClosed event);
     void on(DrainRequested event);
@@ -120,12 +127,24 @@ class Conversation {
     // authentication.cpp: AUTH
     void authenticate(ByteView argument);
     [[nodiscard]] const smtp::StaticReply* refusal_of_mechanism(const std::string& mechanism) const;
-    void take_turn(auth::Turn turn);
+    void take_turn(auth::Turn turn, bool was_named);
     void take_verdict(auth::Verdict& verdict);
     void answer_refused_credentials();
+    [[nodiscard]] bool tells_disabled() const noexcept;
     void end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply);
     void report_auth(AuthEnd end, auth::Reason reason);
     void abandon_auth();
+
+    // guessing.cpp: whether a password may be looked at, and what a wrong one costs
+    [[nodiscard]] bool asks_limits_first(auth::Step& step, bool was_named);
+    void take_limits(const policy::LimitAnswers& answers);
+    void refuse_guess(const policy::RefuseGuess& refusal);
+    void delay_guess(Duration delay);
+    void guess_delay_over();
+    void judge_waiting_step();
+    void limits_too_late();
+    void answer_guess_refused();
+    void charge_failure();
 
     // transaction.cpp: MAIL, RCPT, and the upstream's answers
     void begin_transaction(ByteView argument);
@@ -196,8 +215,10 @@ class Conversation {
     std::string auth_backend_;                        ///< who said so
     std::string auth_user_;                           ///< about whom
     std::unique_ptr<auth::Exchange> exchange_;        ///< while an AUTH is under way
-    std::unique_ptr<smtp::UpstreamLeg> upstream_;     ///< from open_upstream() to drop_upstream()
-    std::unique_ptr<Transaction> transaction_;        ///< from MAIL to its end
+    std::unique_ptr<auth::Step> waiting_step_;        ///< not judged before the limits have answered
+    Duration guess_delay_{};
+    std::unique_ptr<smtp::UpstreamLeg> upstream_;  ///< from open_upstream() to drop_upstream()
+    std::unique_ptr<Transaction> transaction_;     ///< from MAIL to its end
 
     // A chunk or the data being dropped may belong to no transaction at all.
     std::uint64_t chunk_left_ = 0;

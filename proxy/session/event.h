@@ -9,6 +9,7 @@
 #include "auth/dialogue/verdict.h"
 #include "proxy/base/bytes.h"
 #include "proxy/base/clock.h"
+#include "proxy/policy/limit_store.h"
 #include "proxy/smtp/capabilities.h"
 
 namespace gatepost::session {
@@ -46,6 +47,11 @@ struct BytesFromUpstream {
 
 struct VerdictArrived {
     auth::Verdict verdict;
+};
+
+/// To what Actions::ask_limits() asked last, in the same order.
+struct LimitsAnswered {
+    policy::LimitAnswers answers;
 };
 
 /// The upstream that Actions::open_upstream() asked for cannot be had, or the connection to it ended.

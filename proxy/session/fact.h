@@ -8,6 +8,8 @@
 
 #include "auth/dialogue/verdict.h"
 #include "proxy/base/bytes.h"
+#include "proxy/base/clock.h"
+#include "proxy/policy/guessing.h"
 #include "proxy/smtp/command.h"
 #include "proxy/smtp/upstream_leg.h"
 
@@ -42,6 +44,7 @@ enum class AuthEnd {
     kMalformed,           ///< 501
     kTlsRequired,         ///< 530 or 538
     kNotOffered,          ///< 502, 503, 504
+    kBlocked,             ///< 454, too many failures before: no password was looked at
 };
 /// An AUTH exchange begins: the clock for its duration starts.
 struct AuthBegun {};
@@ -57,6 +60,21 @@ struct AuthEnded {
 
 enum class Result { kAccepted, kTransient, kPermanent, kAborted };
 enum class Origin { kGateway, kUpstream, kClient };
+
+/// The rules against guessing refuse this attempt; AuthEnded follows when the client is told (or has left).
+struct GuessRefused {
+    policy::GuessingRule rule = policy::GuessingRule::kIp;
+    Duration retry_after{};
+    std::string_view mechanism;
+    std::string_view user;
+};
+
+/// They let the attempt wait before its password is looked at.
+struct GuessDelayed {
+    Duration delay{};
+    std::string_view mechanism;
+    std::string_view user;
+};
 
 struct RecipientAnswered {
     Result result = Result::kPermanent;
@@ -95,8 +113,9 @@ struct UpstreamFailed {
     std::string_view what;
 };
 
-using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded, RecipientAnswered,
-                          MessageBegun, MessageEnded, UpstreamOpeningEnded, UpstreamReplied, UpstreamFailed>;
+using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded, GuessRefused, GuessDelayed,
+                          RecipientAnswered, MessageBegun, MessageEnded, UpstreamOpeningEnded,
+                          UpstreamReplied, UpstreamFailed>;
 
 enum class CloseReason {
     kQuit,

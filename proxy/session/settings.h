@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/base/clock.h"
+#include "proxy/policy/guessing.h"
 
 namespace gatepost::session {
 
@@ -22,6 +23,7 @@ struct Settings {
     bool legacy_auth_line = false;
     int max_attempts = 3;
     bool says_disabled = false;  ///< 525 to a disabled user who knows the password, not 535
+    policy::Guessing guessing{policy::GuessingSettings{}};  ///< of itself: no rule at all
 
     std::uint64_t max_message_size = 0;  ///< octets; 0 = no limit
     std::size_t max_recipients = 1000;

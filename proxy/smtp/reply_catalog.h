@@ -35,6 +35,8 @@ inline constexpr StaticReply kTooManyRecipients{452, "4.5.3", "Too many recipien
 inline constexpr StaticReply kTlsBusy{454, "4.7.0", "TLS not available now, try again later"};
 inline constexpr StaticReply kAuthUnavailable{454, "4.7.0",
                                               "Temporary authentication failure, try again later"};
+inline constexpr StaticReply kTooManyGuesses{454, "4.7.0",
+                                             "Too many failed authentications, try again later"};
 
 // Syntax and sequence
 inline constexpr StaticReply kUnrecognized{500, "5.5.1", "Command not recognized"};

@@ -1,6 +1,7 @@
 // Facts of a conversation as one line of text each, for tests to look at and people to read.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -38,12 +39,22 @@ class FactText {
     }
     std::string operator()(const session::AuthBegun& /*fact*/) const { return "auth begun"; }
     std::string operator()(const session::AuthEnded& fact) const {
-        constexpr std::string_view kNames[] = {"succeeded", "refused",   "unavailable",  "busy",
-                                               "cancelled", "malformed", "tls_required", "not_offered"};
+        constexpr std::string_view kNames[] = {"succeeded",    "refused",     "unavailable",
+                                               "busy",         "cancelled",   "malformed",
+                                               "tls_required", "not_offered", "blocked"};
         std::string text = "auth " + std::string(kNames[static_cast<int>(fact.end)]);
         text += ' ' + std::string(to_string(fact.reason));
         text += " mechanism=" + std::string(fact.mechanism);
         return text + " user=" + std::string(fact.user);
+    }
+    std::string operator()(const session::GuessRefused& fact) const {
+        std::string text = "guess refused " + std::string(policy::name_of(fact.rule));
+        return text + " mechanism=" + std::string(fact.mechanism) + " user=" + std::string(fact.user);
+    }
+    std::string operator()(const session::GuessDelayed& fact) const {
+        std::string text = "guess delayed ";
+        text += std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(fact.delay).count());
+        return text + "ms mechanism=" + std::string(fact.mechanism) + " user=" + std::string(fact.user);
     }
     std::string operator()(const session::RecipientAnswered& fact) const {
         return "recipient " + std::string(to_text(fact.result)) + ' ' + std::string(to_text(fact.origin));

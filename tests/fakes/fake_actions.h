@@ -24,6 +24,13 @@ struct FakeActions : session::Actions {
         asked = std::move(step);
     }
     void cancel_verifier() override { asked.reset(); }
+    void ask_limits(std::vector<policy::LimitQuestion> questions) override {
+        limits_asked = std::move(questions);
+    }
+    void charge_limits(std::vector<policy::LimitQuestion> questions) override {
+        if (!limits_charged.empty()) misuse.emplace_back("charged twice");
+        limits_charged = std::move(questions);
+    }
     void open_upstream() override {
         if (upstream_open) misuse.emplace_back("a second upstream beside the first");
         upstream_open = true;
@@ -44,7 +51,9 @@ struct FakeActions : session::Actions {
 
     std::string to_client;
     std::string to_upstream;
-    std::optional<auth::Step> asked;  ///< the step that awaits its verdict
+    std::optional<auth::Step> asked;                                 ///< the step that awaits its verdict
+    std::optional<std::vector<policy::LimitQuestion>> limits_asked;  ///< and not answered
+    std::vector<policy::LimitQuestion> limits_charged;
     std::optional<Duration> deadline;
     std::vector<session::UpstreamGoodbye> goodbyes;
     std::vector<session::CloseReason> closes;

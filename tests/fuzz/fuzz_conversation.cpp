@@ -71,10 +71,23 @@ class Story {
         settings_.plaintext_without_tls = true;
         settings_.received_header = (flags & 8U) != 0;
         settings_.mechanisms = {"PLAIN", "LOGIN"};
+        guessing_ = (flags & 16U) != 0;
+        if (guessing_) {
+            settings_.guessing = policy::Guessing({.per_ip = {{20, std::chrono::minutes(10)}},
+                                                   .per_network = {},
+                                                   .per_user_and_network = {{10, std::chrono::minutes(10)}},
+                                                   .per_user_delay = std::chrono::seconds(5)});
+        }
         settings_.max_message_size = 300;
         settings_.max_recipients = 3;
         settings_.max_line_length = 128;
-        conversation_.emplace(settings_, session::ClientFacts{"192.0.2.7", "s1", false}, actions_);
+        conversation_.emplace(
+            settings_,
+            session::ClientFacts{.address = "192.0.2.7",
+                                 .session_id = "s1",
+                                 .peer = policy::PeerAddress::from_octets("\x7F\x01\x01\x07"),
+                                 .is_trusted = false},
+            actions_);
     }
 
     void run() {
@@ -109,6 +122,7 @@ class Story {
             case 'C': client(said); break;
             case 'U': upstream(said); break;
             case 'V': verdict(said); break;
+            case 'G': limits(said); break;
             case 'T': conversation_->on(session::TimerFired{said == "stuck"}); break;
             case 'L': lose(said); break;
             case 'H': handshake(); break;
@@ -163,7 +177,28 @@ class Story {
         verdict.challenge = said;
         verdict.identity = {.user = "fred", .mechanism = mechanism, .backend = "local"};
         authenticated_ = authenticated_ || verdict.outcome == auth::Outcome::kAccepted;
+        const bool rejected = verdict.outcome == auth::Outcome::kRejected;
         conversation_->on(session::VerdictArrived{std::move(verdict)});
+        fuzz::require(actions_.limits_charged.empty() || rejected, "only a refused password is charged");
+        fuzz::require(!guessing_ || !rejected || !actions_.limits_charged.empty(), "and each of them is");
+    }
+
+    /// One octet an answer; what is missing is allowed.
+    void limits(ByteView said) {
+        if (!actions_.limits_asked) return;
+        fuzz::require(guessing_, "nothing is asked where there is no rule");
+        const std::size_t questions = std::exchange(actions_.limits_asked, std::nullopt)->size();
+        session::LimitsAnswered answered;
+        for (std::size_t i = 0; i < questions; ++i) {
+            const auto octet = i < said.size() ? static_cast<unsigned char>(said[i]) : 0U;
+            switch (octet % 4) {
+                case 0: answered.answers.emplace_back(policy::Allow{octet / 4}); break;
+                case 1: answered.answers.emplace_back(policy::Refused{std::chrono::seconds(30), 20}); break;
+                case 2: answered.answers.emplace_back(policy::Unavailable{}); break;
+                case 3: break;  // too few answers
+            }
+        }
+        conversation_->on(answered);
     }
 
     void lose(ByteView said) {
@@ -185,6 +220,7 @@ class Story {
         }
         for (const std::string& misuse : actions_.misuse) fuzz::require(false, misuse.c_str());
         if (!actions_.upstream_open) upstream_unread_.clear();
+        actions_.limits_charged.clear();
         fuzz::require(actions_.closes.size() <= 1, "a session is closed at most once");
         if (settings_.require_auth && !authenticated_ever())
             fuzz::require(actions_.opens == 0, "no upstream without AUTH");
@@ -208,6 +244,7 @@ class Story {
     std::string upstream_unread_;
     std::size_t said_ = 0;
     std::string client_data_;  ///< of the message being received
+    bool guessing_ = false;
     bool authenticated_ = false;
     bool ever_ = false;
     bool tls_ = false;

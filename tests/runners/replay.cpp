@@ -5,6 +5,7 @@
 
 #include "proxy/base/printable.h"
 #include "tests/fakes/fake_actions.h"
+#include "tests/runners/limits_text.h"
 #include "tests/runners/session_settings.h"
 #include "tests/runners/verdict_text.h"
 
@@ -150,11 +151,15 @@ class Replay {
         if (is("deadline kept"))
             return expect(actions_.deadlines_set == deadlines_before_, "there is a new deadline");
         if (is("step ")) return asked(text.substr(5));
+        if (is("limits asked ")) return limits_asked(text.substr(13));
+        if (is("limits charged ")) return limits_charged(text.substr(15));
         nothing_left();
         if (is("connect")) {
             conversation_.on(session::ClientConnected{text == "connect tls", settings_.offer});
         } else if (is("verdict ")) {
             verdict(text.substr(8));
+        } else if (is("limits answer ")) {
+            limits_answer(text.substr(14));
         } else if (is("timer ")) {
             timer(text.substr(6));
         } else if (is("tls established")) {
@@ -211,6 +216,25 @@ class Replay {
         if (now != expected) differs("the verifier is asked", now);
     }
 
+    void limits_asked(const std::string& expected) {
+        if (!actions_.limits_asked) return differs("the limits were not asked");
+        const std::string now = keys_of(*actions_.limits_asked);
+        if (now != expected) differs("the limits are asked", now);
+    }
+
+    void limits_charged(const std::string& expected) {
+        const std::string now = keys_of(std::exchange(actions_.limits_charged, {}));
+        if (now != expected) differs("the limits are charged", now);
+    }
+
+    void limits_answer(const std::string& text) {
+        if (!actions_.limits_asked) return differs("the limits were not asked");
+        const std::size_t questions = std::exchange(actions_.limits_asked, std::nullopt)->size();
+        std::optional<policy::LimitAnswers> answers = limit_answers_of(text, questions);
+        if (!answers) return differs("there are no such answers");
+        conversation_.on(session::LimitsAnswered{std::move(*answers)});
+    }
+
     void verdict(const std::string& text) {
         if (!actions_.asked) return differs("the verifier was not asked");
         const std::string mechanism = std::exchange(actions_.asked, std::nullopt)->mechanism;
@@ -239,6 +263,8 @@ class Replay {
         if (!result_.differences.empty()) return;
         if (!actions_.to_client.empty()) differs("before this, the client heard", actions_.to_client);
         if (!actions_.to_upstream.empty()) differs("before this, the upstream heard", actions_.to_upstream);
+        if (!actions_.limits_charged.empty())
+            differs("before this, the limits were charged", keys_of(actions_.limits_charged));
         if (opens_ != actions_.opens) differs("before this, an upstream was wanted");
         if (goodbyes_ != actions_.goodbyes.size()) differs("before this, the upstream was dropped");
         if (!actions_.closes.empty() && !close_told_)
@@ -248,6 +274,7 @@ class Replay {
     void end() {
         nothing_left();
         if (actions_.asked) differs("the verifier still owes a verdict");
+        if (actions_.limits_asked && actions_.closes.empty()) differs("the limits still owe an answer");
         if (actions_.closes.empty()) conversation_.on(session::ClientClosed{});
         if (conversation_.state() == session::State::kAwaitingFinal)
             conversation_.on(session::UpstreamLost{});

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <sstream>
 
 namespace gatepost::test {
@@ -27,6 +28,13 @@ Duration to_duration(const std::string& text) {
     return std::chrono::seconds(number);
 }
 
+using Rule = std::optional<policy::GuessingSettings::Failures> policy::GuessingSettings::*;
+const std::map<std::string, Rule> kGuessingRules{
+    {"per_ip", &policy::GuessingSettings::per_ip},
+    {"per_network", &policy::GuessingSettings::per_network},
+    {"per_user_and_network", &policy::GuessingSettings::per_user_and_network},
+};
+
 using Member = Duration Settings::*;
 const std::map<std::string, Member> kDurations{
     {"command_timeout", &Settings::command_timeout},     {"auth_timeout", &Settings::auth_timeout},
@@ -41,6 +49,7 @@ const std::map<std::string, bool Settings::*> kSwitches{
     {"plaintext_without_tls", &Settings::plaintext_without_tls},
     {"legacy_auth_line", &Settings::legacy_auth_line},
     {"received_header", &Settings::received_header},
+    {"says_disabled", &Settings::says_disabled},
 };
 using Number = std::function<void(Settings&, unsigned long)>;
 const std::map<std::string, Number> kNumbers{
@@ -50,6 +59,12 @@ const std::map<std::string, Number> kNumbers{
     {"max_line_length", [](Settings& to, unsigned long number) { to.max_line_length = number; }},
     {"max_message_size", [](Settings& to, unsigned long number) { to.max_message_size = number; }},
 };
+
+/// "20/10m"
+policy::GuessingSettings::Failures to_failures(const std::string& text) {
+    const std::size_t slash = text.find('/');
+    return {.count = std::stoul(text), .per = to_duration(text.substr(slash + 1))};
+}
 
 smtp::Capabilities to_capabilities(const std::string& keywords) {
     smtp::Capabilities able;
@@ -72,7 +87,11 @@ SessionSettings settings_of(const Transcript& transcript) {
     all.session.received_header = false;
     all.session.mechanisms = {"PLAIN", "LOGIN"};
     all.session.max_message_size = 52428800;
-    all.client = {.address = "192.0.2.7", .session_id = "s1", .is_trusted = false};
+    all.client = {.address = "192.0.2.7",
+                  .session_id = "s1",
+                  .peer = policy::PeerAddress::from_octets(ByteView("\xC0\0\x02\x07", 4)),
+                  .is_trusted = false};
+    policy::GuessingSettings guessing;
     all.offer = to_capabilities("PIPELINING SIZE 8BITMIME SMTPUTF8 DSN CHUNKING ENHANCEDSTATUSCODES");
     for (const auto& [key, value] : transcript.settings) {
         if (const auto duration = kDurations.find(key); duration != kDurations.end()) {
@@ -81,6 +100,10 @@ SessionSettings settings_of(const Transcript& transcript) {
             all.session.*flag->second = value == "yes";
         } else if (const auto number = kNumbers.find(key); number != kNumbers.end()) {
             number->second(all.session, std::stoul(value));
+        } else if (const auto rule = kGuessingRules.find(key); rule != kGuessingRules.end()) {
+            guessing.*rule->second = to_failures(value);
+        } else if (key == "per_user_delay") {
+            guessing.per_user_delay = to_duration(value);
         } else if (key == "mechanisms") {
             all.session.mechanisms = words(value);
         } else if (key == "upstream_offers") {
@@ -91,10 +114,12 @@ SessionSettings settings_of(const Transcript& transcript) {
             all.problems.push_back("there is no setting \"" + key + '"');
         }
     }
+    all.session.guessing = policy::Guessing(guessing);
     return all;
 }
 
 Duration duration_named(const Settings& settings, const std::string& key) {
+    if (!key.empty() && key.front() >= '0' && key.front() <= '9') return to_duration(key);
     const auto found = kDurations.find(key);
     return found == kDurations.end() ? Duration(-1) : settings.*found->second;
 }

@@ -19,7 +19,7 @@ struct SessionSettings {
 
 [[nodiscard]] SessionSettings settings_of(const Transcript& transcript);
 
-/// A duration of the settings by its key, as "timer" lines name it.
+/// A duration of the settings by its key, or one as it is ("250ms"), as "timer" lines name it.
 [[nodiscard]] Duration duration_named(const session::Settings& settings, const std::string& key);
 
 }  // namespace gatepost::test

@@ -8,8 +8,8 @@
 
 namespace gatepost::test {
 
-/// "challenge TEXT", "accepted USER", "rejected", "malformed", "unavailable" or "busy"; nothing for other
-/// texts.
+/// "challenge TEXT", "accepted USER", "rejected", "disabled", "malformed", "unavailable" or "busy"; nothing
+/// for other texts.
 inline std::optional<auth::Verdict> verdict_of(const std::string& text, const std::string& mechanism) {
     using auth::Outcome;
     using auth::Reason;
@@ -23,6 +23,7 @@ inline std::optional<auth::Verdict> verdict_of(const std::string& text, const st
                              {.user = rest, .mechanism = mechanism, .backend = "local"}};
     }
     if (text == "rejected") return auth::Verdict{Outcome::kRejected, Reason::kWrongPassword, {}, {}};
+    if (text == "disabled") return auth::Verdict{Outcome::kRejected, Reason::kDisabled, {}, {}};
     if (text == "malformed") return auth::Verdict{Outcome::kMalformed, Reason::kBadMessage, {}, {}};
     if (text == "unavailable") return auth::Verdict{Outcome::kUnavailable, Reason::kStoreFailed, {}, {}};
     if (text == "busy") return auth::Verdict{Outcome::kBusy, Reason::kQueueFull, {}, {}};

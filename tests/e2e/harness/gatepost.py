@@ -16,6 +16,10 @@ USERS = {
 }
 
 
+# Most tests fail to log in from one address on purpose, and often; tests/e2e/test_guessing.py is about the rules.
+NO_GUESSING_RULES = {"per_ip": "off", "per_network": "off", "per_user_and_network": "off", "per_user_delay": "off"}
+
+
 def program():
     return build_folder() / "gatepost"
 
@@ -79,7 +83,7 @@ class Gatepost(Program):
                 {"name": "internal", "address": f"127.0.0.1:{self.plain_port}", "tls": "none", "require_auth": True, "trusted_networks": ["127.0.0.0/8"]},
             ],
             "tls": {"certificates": [{"certificate": str(tls.rsa.certificate), "key": str(tls.rsa.key)}]},
-            "auth": {"backends": ["local"], "mechanisms": ["PLAIN", "LOGIN"], "failure_delay": "50ms"},
+            "auth": {"backends": ["local"], "mechanisms": ["PLAIN", "LOGIN"], "failure_delay": "50ms", "guessing": NO_GUESSING_RULES},
             "backends": {"local": {"type": "file", "path": str(self.users_path)}},
             "upstreams": [{"name": "default", "servers": servers, "reply_timeout": "10s", "connect_timeout": "3s", "health": {"interval": "1s", "timeout": "1s"}}],
             "admin": {"address": f"127.0.0.1:{self.admin_port}"},

@@ -71,6 +71,28 @@ TEST_F(FactSinkTest, CancelledMalformedRefusedFailedAndUnavailableAreDifferentEv
     }
 }
 
+TEST_F(FactSinkTest, AGuessThatIsRefusedOrDelayedHasAnEventAndACountOfItsOwn) {
+    take(session::GuessRefused{.rule = policy::GuessingRule::kUserAndNetwork,
+                               .retry_after = std::chrono::seconds(30),
+                               .mechanism = "LOGIN",
+                               .user = "bob"});
+    take(session::AuthEnded{.end = session::AuthEnd::kBlocked,
+                            .reason = auth::Reason::kNone,
+                            .mechanism = "LOGIN",
+                            .user = "bob",
+                            .backend = ""});
+    take(session::GuessDelayed{
+        .delay = std::chrono::milliseconds(250), .mechanism = "PLAIN", .user = "carol"});
+    EXPECT_THAT(metrics(), HasSubstr("gatepost_auth_blocked_attempts_total{scope=\"user_and_network\"} 1"));
+    EXPECT_THAT(metrics(), HasSubstr("gatepost_auth_blocked_attempts_total{scope=\"ip\"} 0"));
+    EXPECT_THAT(metrics(), HasSubstr("gatepost_auth_delayed_attempts_total 1"));
+    EXPECT_THAT(metrics(), HasSubstr("backend=\"none\",result=\"blocked\"} 1"));
+    const std::string text = log();
+    EXPECT_THAT(text, HasSubstr("user=bob mechanism=LOGIN reason=per_user_and_network retry_after=30"));
+    EXPECT_THAT(text, HasSubstr("user=carol mechanism=PLAIN duration=0.25"));
+    EXPECT_THAT(text, Not(HasSubstr("auth_failed")));
+}
+
 TEST_F(FactSinkTest, MessageLineSaysWhoseAnswerItIs) {
     take(session::MessageBegun{});
     take(session::MessageEnded{.result = session::Result::kTransient,

@@ -64,6 +64,34 @@ TEST_F(PlanTest, TranslatesWhatASessionNeeds) {
     EXPECT_FALSE(listener.is_trusted(*net::SocketAddress::parse("198.51.100.7:1")));
 }
 
+constexpr char kGuessing[] =
+    "listeners: [{name: plain, address: '127.0.0.1:2525', tls: none, require_tls: false}]\n"
+    "auth: {plaintext_without_tls: true, guessing: {per_ip: 7/2m, per_network: off, per_user_and_network: "
+    "off, per_user_delay: 3s}}";
+
+TEST_F(PlanTest, TranslatesTheRulesAgainstGuessing) {
+    const auto plan = make_plan(config(kGuessing));
+    ASSERT_TRUE(plan);
+    const policy::Guessing& guessing = (*plan)->listeners.front().session.guessing;
+    const auto address = policy::PeerAddress::from_octets("\x7F\x01\x01\x01");
+    const std::vector<policy::LimitQuestion> asked = guessing.questions_before(address, "fred");
+    ASSERT_THAT(asked, SizeIs(2));
+    EXPECT_EQ(asked[0].key.text, "guess:ip:127.1.1.1");
+    EXPECT_EQ(asked[0].rate.count, 7U);
+    EXPECT_EQ(asked[0].rate.per, std::chrono::minutes(2));
+    EXPECT_EQ(asked[1].key.text, "guess:user:=fred");
+    const policy::LimitAnswers many{policy::Allow{}, policy::Allow{16}};
+    EXPECT_EQ(guessing.verdict(address, "fred", many),
+              policy::GuessingVerdict(policy::GoOn{std::chrono::seconds(3)}));
+}
+
+TEST_F(PlanTest, EveryRuleAgainstGuessingHoldsUnlessSwitchedOff) {
+    const auto plan = make_plan(config(kPlainListener));
+    ASSERT_TRUE(plan);
+    const auto address = policy::PeerAddress::from_octets("\x7F\x01\x01\x01");
+    EXPECT_THAT((*plan)->listeners.front().session.guessing.questions_before(address, "fred"), SizeIs(4));
+}
+
 TEST_F(PlanTest, EverythingWrongBeyondTheFileIsToldAtOnceAtItsOwnKey) {
     write("tls.pem", "not a certificate\n");
     write("users", "alice:{PLAIN}secret\nbob:$apr1$xx$yy\n");
