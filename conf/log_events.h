@@ -29,6 +29,7 @@ namespace gatepost::conf {
     X(user,           "user name as far as the client named one") \
     X(mechanism,      "SASL mechanism") \
     X(backend,        "credential backend that answered") \
+    X(source,         "what the login rests on: store or cache (a password that was right a moment ago)") \
     X(reason,         "why, as one of a few words") \
     X(message,        "number of the message in its session, from 1") \
     X(from,           "reverse path of MAIL") \
@@ -105,13 +106,14 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
       "a connection was closed before its session began") \
     X(proxy_header_bad, Warning, (listener, peer_ip, reason), "a peer that must speak the PROXY protocol did not") \
     X(tls_failed, Info, (session, listener, client_ip, mode, reason, what), "a TLS handshake with a client failed") \
-    X(session, Info, (session, listener, client_ip, client_port, peer_ip, helo, tls, cipher, resumed, user, mechanism, \
-                      messages, commands, errors, received, sent, duration, reason), "a session ended") \
+    X(session, Info, (session, listener, client_ip, client_port, peer_ip, helo, tls, cipher, resumed, user, mechanism, backend, \
+                      source, messages, commands, errors, received, sent, duration, reason), "a session ended") \
     X(message, Info, (session, listener, client_ip, user, message, from, recipients, recipients_refused, size, upstream, \
                       endpoint, result, origin, code, reply, duration, what), "a mail transaction ended") \
     X(auth_failed, Info, (session, listener, client_ip, user, mechanism, backend, reason, tls), \
       "credentials were refused") \
-    X(auth_cancelled, Info, (session, listener, client_ip, user, mechanism), "the client cancelled its AUTH") \
+    X(auth_cancelled, Info, (session, listener, client_ip, user, mechanism, reason), \
+      "the client cancelled its AUTH, fell silent in it or left") \
     X(auth_malformed, Info, (session, listener, client_ip, user, mechanism, reason), \
       "an AUTH message was not of its mechanism's grammar") \
     X(auth_refused, Info, (session, listener, client_ip, user, mechanism, reason), \

@@ -42,8 +42,10 @@ namespace gatepost::conf {
 #define GATEPOST_AUTH_RESULTS(X) \
     X(kSuccess, "success") X(kInvalidCredentials, "invalid_credentials") X(kDisabled, "disabled") \
     X(kNotAuthorized, "not_authorized") X(kBackendError, "backend_error") X(kBusy, "busy") X(kAborted, "aborted") \
-    X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused") X(kBlocked, "blocked")
+    X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused") X(kBlocked, "blocked") \
+    X(kTimedOut, "timed_out") X(kBackendTimeout, "backend_timeout") X(kDowngraded, "downgraded")
 #define GATEPOST_GUESSING_SCOPES(X) X(kIp, "ip") X(kNetwork, "network") X(kUserAndNetwork, "user_and_network")
+#define GATEPOST_CACHE_RESULTS(X) X(kHit, "hit") X(kMiss, "miss")
 #define GATEPOST_BACKEND_RESULTS(X) X(kOk, "ok") X(kDenied, "denied") X(kError, "error") X(kTimeout, "timeout")
 #define GATEPOST_VERBS(X) \
     X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kAuth, "AUTH") X(kMail, "MAIL") X(kRcpt, "RCPT") \
@@ -83,6 +85,7 @@ GATEPOST_LABEL_VALUES(TlsFailure, GATEPOST_TLS_FAILURES)
 GATEPOST_LABEL_VALUES(AuthResult, GATEPOST_AUTH_RESULTS)
 GATEPOST_LABEL_VALUES(BackendResult, GATEPOST_BACKEND_RESULTS)
 GATEPOST_LABEL_VALUES(GuessingScope, GATEPOST_GUESSING_SCOPES)
+GATEPOST_LABEL_VALUES(CacheResult, GATEPOST_CACHE_RESULTS)
 GATEPOST_LABEL_VALUES(CommandVerb, GATEPOST_VERBS)
 GATEPOST_LABEL_VALUES(ReplyClass, GATEPOST_REPLY_CLASSES)
 GATEPOST_LABEL_VALUES(ProtocolError, GATEPOST_PROTOCOL_ERRORS)
@@ -134,6 +137,7 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(auth_result,          kAuthResultNames,         "result") \
     X(backend_result,       kBackendResultNames,      "result") \
     X(guessing_scope,       kGuessingScopeNames,      "scope") \
+    X(cache_result,         kCacheResultNames,        "result") \
     X(command_verb,         kCommandVerbNames,        "verb") \
     X(reply_class,          kReplyClassNames,         "reply_class") \
     X(protocol_error,       kProtocolErrorNames,      "reason") \
@@ -229,10 +233,12 @@ inline constexpr std::span<const double> kNoBuckets{};
       "AUTH commands by outcome; backend is none where none was asked.") \
     X(auth_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend, Axis::auth_result), \
       "From the AUTH command to its last reply, the configured failure delay included.") \
+    X(auth_cache_lookups_total, kCounter, kNoBuckets, (Axis::backend, Axis::cache_result), \
+      "Passwords looked for among those that were right a moment ago; a hit asks nobody and hashes nothing.") \
     X(auth_backend_requests_total, kCounter, kNoBuckets, (Axis::backend, Axis::backend_result), \
-      "Questions to credential backends that are servers; error and timeout are no answer.") \
+      "Questions to credential backends; denied is an unknown user or, where the backend judges passwords itself, a refused one.") \
     X(auth_backend_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend), \
-      "From a question to a credential backend to its answer, where one came.") \
+      "From a question to a credential backend to its answer, hashing not included.") \
     X(auth_backend_connections, kLive, kNoBuckets, (Axis::backend), \
       "Connections to credential backends that stand now, where they are kept.") \
     X(auth_blocked_attempts_total, kCounter, kNoBuckets, (Axis::guessing_scope), \

@@ -74,6 +74,11 @@ Verdict Attempt::admit() {
     return verdict;
 }
 
+/// After a proof that was right: whether it was made from the keys of somebody who is disabled.
+bool Attempt::proves_disabled_user() const {
+    return check && check->reason() == Reason::kWrongPassword && check->subject().is_disabled;
+}
+
 /// Libsasl's OK counts only with our own record's, and its reasons never do (facts.md 1).
 Verdict Attempt::believed(Verdict verdict) {
     if (verdict.outcome == Outcome::kAccepted) {
@@ -82,10 +87,14 @@ Verdict Attempt::believed(Verdict verdict) {
         if (mechanism == "EXTERNAL")
             return check->may_log_in() ? verdict : refusal(Outcome::kRejected, check->reason());
         if (check->agreed()) return verdict;
-        // Whoever has proved to have the keys of a disabled user is told what everybody is told.
-        return check->reason() == Reason::kDisabled ? refusal(Outcome::kRejected, Reason::kDisabled)
-                                                    : refusal(Outcome::kUnavailable, Reason::kEngineFailed);
+        return proves_disabled_user() ? refusal(Outcome::kRejected, Reason::kDisabled)
+                                      : refusal(Outcome::kUnavailable, Reason::kEngineFailed);
     }
+    // SCRAM says that the proof was right one step before the end. For a disabled user that would be a step
+    // more than a wrong password takes.
+    const bool is_last_challenge = verdict.outcome == Outcome::kChallenge &&
+                                   mechanism.starts_with("SCRAM-") && verdict.challenge.starts_with("v=");
+    if (is_last_challenge && proves_disabled_user()) return refusal(Outcome::kRejected, Reason::kDisabled);
     const bool has_answered =
         check && check->reason() != Reason::kEngineFailed && check->reason() != Reason::kNone;
     if (verdict.outcome != Outcome::kRejected || !has_answered || verdict.reason != Reason::kWrongPassword)

@@ -14,6 +14,7 @@
 #include "auth/dialogue/mechanism_engine.h"
 #include "auth/dialogue/mechanisms.h"
 #include "auth/dialogue/message.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/ids.h"
 
 namespace gatepost::auth {
@@ -32,6 +33,8 @@ struct Attempt {
     std::string vouched_for;                      ///< whom the engine says it is, of those that ask elsewhere
     std::string backend;                          ///< who knows the user; "" while nobody does
     Secret version;                               ///< of what the password is checked against, for the cache
+    TimePoint asked_at{};                         ///< when the backend was, that is being asked now
+    bool is_remembered = false;                   ///< the password was right a moment ago
     bool is_cacheable = false;     ///< an enabled user's password: what it comes to may be remembered
     std::optional<Digest> flight;  ///< the check that others wait for too
     bool is_busy = false;          ///< a step was given and not yet answered; home thread
@@ -65,8 +68,9 @@ struct Attempt {
     [[nodiscard]] Verdict believed(Verdict verdict);
     [[nodiscard]] Verdict vouched(Verdict verdict);
     [[nodiscard]] Identity identity() const {
-        return {.user = user(), .mechanism = mechanism, .backend = backend};
+        return {.user = user(), .mechanism = mechanism, .backend = backend, .is_remembered = is_remembered};
     }
+    [[nodiscard]] bool proves_disabled_user() const;
 };
 
 /// A verdict that is none of success.

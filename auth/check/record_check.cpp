@@ -45,15 +45,16 @@ Secret RecordCheck::plain_password() {
 
 bool RecordCheck::may_log_in() {
     served(subject_.is_known);
+    // The certificate has proved who it is.
+    if (subject_.is_known && subject_.is_disabled) reason_ = Reason::kDisabled;
     return agreed_;
 }
 
 void RecordCheck::served(bool has_served) {
     agreed_ = has_served && !subject_.is_disabled;
-    reason_ = !subject_.is_known     ? Reason::kUnknownUser
-              : !has_served          ? Reason::kWrongRecord
-              : subject_.is_disabled ? Reason::kDisabled
-                                     : Reason::kWrongPassword;
+    reason_ = !subject_.is_known ? Reason::kUnknownUser
+              : !has_served      ? Reason::kWrongRecord
+                                 : Reason::kWrongPassword;
 }
 
 }  // namespace gatepost::auth

@@ -44,7 +44,8 @@ class RecordCheck final : public PasswordCheck {
     /// passwords: that they were his, and whoever proves to have them is he.
     [[nodiscard]] bool agreed() const noexcept { return agreed_; }
 
-    /// Why not; where it agreed, why a proof that fails fails. kEngineFailed when it was never asked.
+    /// Why not. Of keys and plain passwords: why a proof that fails fails, be the user disabled or not.
+    /// kEngineFailed when it was never asked.
     [[nodiscard]] Reason reason() const noexcept { return reason_; }
 
     /// Whether matches() found the password right or wrong, whoever's it was; nothing when it was not asked.

@@ -37,6 +37,29 @@ Verdict empty_challenge() {
     return {.outcome = Outcome::kChallenge, .reason = Reason::kNone, .challenge = {}, .identity = {}};
 }
 
+BackendAnswer answer_of(const Lookup& lookup) {
+    switch (lookup.status) {
+        case Lookup::Status::kFound: return BackendAnswer::kOk;
+        case Lookup::Status::kUnknown: return BackendAnswer::kDenied;
+        case Lookup::Status::kUnavailable: break;
+    }
+    return lookup.is_timeout ? BackendAnswer::kTimeout : BackendAnswer::kError;
+}
+
+BackendAnswer answer_of(PasswordAnswer answer) {
+    switch (answer) {
+        case PasswordAnswer::kAccepted: return BackendAnswer::kOk;
+        case PasswordAnswer::kRefused: return BackendAnswer::kDenied;
+        case PasswordAnswer::kTimedOut: return BackendAnswer::kTimeout;
+        case PasswordAnswer::kUnavailable: break;
+    }
+    return BackendAnswer::kError;
+}
+
+Verdict unanswered(bool is_timeout) {
+    return refusal(Outcome::kUnavailable, is_timeout ? Reason::kStoreTimedOut : Reason::kStoreFailed);
+}
+
 }  // namespace
 
 StoreVerifier::StoreVerifier(Parts parts)
@@ -119,6 +142,7 @@ void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const 
     if (is_at_end) return take_record(attempt, false, stand_in.get());
     const NamedStore& named = parts_.stores[store];
     if (named.service) return ask_service(attempt, named);
+    attempt->asked_at = Clock::now();
     named.store->lookup(
         attempt->user(), parts_.home,
         [weak = std::weak_ptr<StoreVerifier>(self_), attempt, store, stand_in](const Lookup& lookup) {
@@ -129,13 +153,11 @@ void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const 
 
 void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
                               const Lookup& lookup) {
+    note_answer(*attempt, parts_.stores[store], answer_of(lookup));
     if (attempt->is_cancelled) return;
     const std::string& backend = parts_.stores[store].name;
-    if (lookup.status == Lookup::Status::kUnavailable) {
-        return goes_on(attempt, backend)
-                   ? post(attempt, run(*attempt))
-                   : post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
-    }
+    if (lookup.status == Lookup::Status::kUnavailable)
+        return post(attempt, goes_on(attempt, backend) ? run(*attempt) : unanswered(lookup.is_timeout));
     if (lookup.status == Lookup::Status::kUnknown) {
         parts_.cache.forget_user(backend, attempt->user());
         return look_up(attempt, store + 1, stand_in ? stand_in : lookup.stand_in);
@@ -196,6 +218,7 @@ void StoreVerifier::ask_service(const AttemptPtr& attempt, const NamedStore& nam
     attempt->is_cacheable = true;
     if (is_remembered(*attempt)) return post(attempt, run(*attempt));
     if (!is_first_of_its_kind(attempt)) return;
+    attempt->asked_at = Clock::now();
     named.service->check(attempt->user(), attempt->password_secret(), parts_.home,
                          [weak = std::weak_ptr<StoreVerifier>(self_), attempt](PasswordAnswer answer) {
                              if (const std::shared_ptr<StoreVerifier> self = weak.lock())
@@ -204,10 +227,16 @@ void StoreVerifier::ask_service(const AttemptPtr& attempt, const NamedStore& nam
 }
 
 void StoreVerifier::on_service(const AttemptPtr& attempt, PasswordAnswer answer) {
-    if (answer == PasswordAnswer::kUnavailable)
-        return conclude(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    note_answer(*attempt, parts_.stores.back(), answer_of(answer));
+    if (answer == PasswordAnswer::kUnavailable || answer == PasswordAnswer::kTimedOut)
+        return conclude(attempt, unanswered(answer == PasswordAnswer::kTimedOut));
     attempt->check->assume(answer == PasswordAnswer::kAccepted);
     conclude(attempt, run(*attempt));
+}
+
+void StoreVerifier::note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) {
+    if (parts_.observer == nullptr) return;
+    parts_.observer->on_backend_answer(named.name, answer, Clock::now() - attempt.asked_at);
 }
 
 // ---- judging
@@ -234,6 +263,9 @@ void StoreVerifier::judge(const AttemptPtr& attempt) {
 bool StoreVerifier::is_remembered(Attempt& attempt) {
     const bool is_held = parts_.cache.holds(attempt.backend, attempt.user(), attempt.password(),
                                             attempt.version.reveal(), Clock::now());
+    if (parts_.observer != nullptr && parts_.cache.is_on())
+        parts_.observer->on_cache_lookup(attempt.backend, is_held);
+    attempt.is_remembered = is_held;
     if (is_held) attempt.check->assume(true);
     return is_held;
 }

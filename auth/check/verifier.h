@@ -13,6 +13,7 @@
 #include "auth/check/record.h"
 #include "auth/check/scram_fake.h"
 #include "auth/check/single_flight.h"
+#include "auth/check/verifier_observer.h"
 #include "auth/check/verify_cache.h"
 #include "auth/check/verify_pool.h"
 #include "auth/dialogue/credential_store.h"
@@ -46,6 +47,7 @@ class StoreVerifier final : public Verifier {
         const ScramFake& fake;
         std::vector<NamedStore> stores;  ///< asked in this order: unknown goes on, a refusal is final
         std::string realm = {};          ///< the one that the engine offers to DIGEST-MD5: its host's name
+        VerifierObserver* observer = nullptr;  ///< may be nobody
         Match match = [](const Record& record, ByteView password) { return record.matches(password); };
     };
 
@@ -70,6 +72,9 @@ class StoreVerifier final : public Verifier {
     void take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored);
     void ask_service(const AttemptPtr& attempt, const NamedStore& named);
     void on_service(const AttemptPtr& attempt, PasswordAnswer answer);
+
+    /// What `answer` of a backend means for metrics.
+    void note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer);
 
     void judge(const AttemptPtr& attempt);
     [[nodiscard]] bool is_remembered(Attempt& attempt);

@@ -75,6 +75,9 @@ class VerifyCache {
     [[nodiscard]] std::optional<Digest> digest(std::string_view backend, std::string_view user,
                                                ByteView password, ByteView version) const;
 
+    /// Off: it never holds anything.
+    [[nodiscard]] bool is_on() const noexcept { return !shards_.empty(); }
+
   private:
     struct Entry {
         std::string user;

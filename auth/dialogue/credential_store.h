@@ -25,6 +25,7 @@ struct StoredCredential {
 struct Lookup {
     enum class Status { kFound, kUnknown, kUnavailable };
     Status status = Status::kUnavailable;
+    bool is_timeout = false;  ///< of kUnavailable: the store had its time and did not answer
     std::shared_ptr<const StoredCredential> credential;  ///< set for kFound
     std::shared_ptr<const StoredCredential>
         stand_in;         ///< may be set for kUnknown: costs to check what this store's do

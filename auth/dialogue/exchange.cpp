@@ -28,7 +28,7 @@ Turn Exchange::begin(std::optional<ByteView> initial) {
 }
 
 Turn Exchange::line(ByteView line) {
-    if (line == "*") return {.kind = Turn::Kind::kCancelled, .step = {}};
+    if (line == "*") return {.kind = Turn::Kind::kCancelled, .step = {}, .reason = Reason::kCancelled};
     return decoded(line, false);
 }
 

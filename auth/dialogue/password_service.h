@@ -14,6 +14,7 @@ enum class PasswordAnswer {
     kAccepted,
     kRefused,      ///< wrong password or unknown user: such a judge does not tell them apart
     kUnavailable,  ///< nothing is known about the password: 454, and nobody's failure is counted
+    kTimedOut,     ///< as kUnavailable; the service had its time and did not answer
 };
 
 class PasswordService {
@@ -21,7 +22,7 @@ class PasswordService {
     virtual ~PasswordService() = default;
 
     /// Judges `password` of `user`; neither is needed after the call. `answer` is posted to `home` exactly
-    /// once, never run inside this call; by the service's own deadline it is kUnavailable. `home` must
+    /// once, never run inside this call; by the service's own deadline it is kTimedOut. `home` must
     /// outlive the service.
     virtual void check(std::string_view user, const Secret& password, Executor& home,
                        std::move_only_function<void(PasswordAnswer)> answer) = 0;

@@ -14,9 +14,13 @@ std::string_view to_string(Reason reason) {
         case Reason::kBadMessage: return "bad_message";
         case Reason::kStoreFailed: return "store_failed";
         case Reason::kBadRecord: return "bad_record";
+        case Reason::kStoreTimedOut: return "store_timed_out";
         case Reason::kEngineFailed: return "engine_failed";
         case Reason::kQueueFull: return "queue_full";
         case Reason::kDeadline: return "deadline";
+        case Reason::kCancelled: return "cancelled";
+        case Reason::kClientSilent: return "client_silent";
+        case Reason::kClientGone: return "client_gone";
     }
     return "unknown";
 }

@@ -30,9 +30,13 @@ enum class Reason {
     kBadMessage,
     kStoreFailed,
     kBadRecord,  ///< what the store holds of the user is no record: the operator's to mend
+    kStoreTimedOut,  ///< no answer by the store's own deadline
     kEngineFailed,
     kQueueFull,
-    kDeadline,
+    kDeadline,      ///< of ours: nobody came to check it in time
+    kCancelled,     ///< by the client's "*"
+    kClientSilent,  ///< the client's next line did not come in time
+    kClientGone,
 };
 
 [[nodiscard]] std::string_view to_string(Reason reason);

@@ -58,6 +58,7 @@ void RedisStore::lookup(std::string_view user, Executor& home,
                                                      tell = std::move(tell)](RedisOutcome outcome) mutable {
             auth::Lookup lookup;
             if (outcome.status == RedisStatus::kReply) lookup = lookup_of(outcome.reply, user);
+            lookup.is_timeout = outcome.status == RedisStatus::kTimedOut;
             if (const auto still = core.lock()) still->remember(lookup);
             tell(std::move(lookup));
         });

@@ -25,11 +25,11 @@ PasswordAnswer answer_for(SaslauthdOutcome outcome) {
         case SaslauthdOutcome::kAccepted: return PasswordAnswer::kAccepted;
         case SaslauthdOutcome::kRefused:
         case SaslauthdOutcome::kPasswordTooLong: return PasswordAnswer::kRefused;
+        case SaslauthdOutcome::kDeadline: return PasswordAnswer::kTimedOut;
         case SaslauthdOutcome::kTrouble:
         case SaslauthdOutcome::kConnectFailed:
         case SaslauthdOutcome::kClosed:
         case SaslauthdOutcome::kNonsense:
-        case SaslauthdOutcome::kDeadline:
         case SaslauthdOutcome::kQueueFull:
         case SaslauthdOutcome::kCircuitOpen: break;
     }

@@ -229,7 +229,7 @@ int log_in(const AuthTest& test, const std::shared_ptr<const conf::Config>& conf
     auth::MechanismClient client(mechanism, plan.hostname, test.user, password, channel);
     Dialogue dialogue(*config, test.user, mechanism, loop, trace);
     const auto verifier =
-        authenticators.make_verifier(loop, dialogue, registry, registry.add_worker(),
+        authenticators.make_verifier(loop, dialogue, registry, registry.add_worker(), nullptr,
                                      [&trace](auto parts) { return trace.watch(std::move(parts)); });
     const int status = dialogue.run(*verifier, client, std::move(channel));
     authenticators.stop_pool();

@@ -61,18 +61,20 @@ class WorkerMetrics {
         add<Metric::auth_attempts_total>(1, listener, mechanism, backend, result);
         observe<Metric::auth_duration_seconds>(seconds(took), backend, result);
     }
-    // Credential backends that are servers. `took` is looked at where an answer came.
+    // Credential backends that are servers.
     void backend_connected(BackendIndex backend) { add<Metric::auth_backend_connections>(1, backend); }
     void backend_disconnected(BackendIndex backend) {
         add<Metric::auth_backend_connections>(kMinusOne, backend);
     }
-    void backend_asked(BackendIndex backend, conf::BackendResult result, Duration took) {
-        add<Metric::auth_backend_requests_total>(1, backend, result);
-        if (result != conf::BackendResult::kOk && result != conf::BackendResult::kDenied) return;
-        observe<Metric::auth_backend_request_duration_seconds>(seconds(took), backend);
-    }
     void auth_blocked(conf::GuessingScope scope) { add<Metric::auth_blocked_attempts_total>(1, scope); }
     void auth_delayed() { add<Metric::auth_delayed_attempts_total>(1); }
+    void auth_cache_looked_up(BackendIndex backend, conf::CacheResult result) {
+        add<Metric::auth_cache_lookups_total>(1, backend, result);
+    }
+    void auth_backend_answered(BackendIndex backend, conf::BackendResult result, Duration took) {
+        add<Metric::auth_backend_requests_total>(1, backend, result);
+        observe<Metric::auth_backend_request_duration_seconds>(seconds(took), backend);
+    }
     void command_answered(ListenerIndex listener, conf::CommandVerb verb, conf::ReplyClass reply) {
         add<Metric::smtp_commands_total>(1, listener, verb, reply);
     }

@@ -7,6 +7,7 @@
 
 #include "auth/dialogue/mechanisms.h"
 #include "proxy/server/cpus.h"
+#include "proxy/server/unservable.h"
 
 namespace gatepost::server {
 namespace {
@@ -59,6 +60,7 @@ std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSin
     if (!start_engine(plan, problems)) return problems;
     for (const std::string& name : config.auth.backends) open_backend(plan, name, problems);
     note_servable();
+    if (problems.empty()) note_unservable();
     look_again_.start(kLookEvery);
     return problems;
 }
@@ -127,6 +129,7 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& lo
                                                               auth::VerdictReceiver& receiver,
                                                               const observe::MetricsRegistry& registry,
                                                               observe::WorkerMetrics& metrics,
+                                                              auth::VerifierObserver* observer,
                                                               const Wrap& wrap) {
     std::vector<auth::NamedStore> stores;
     for (const Opened& opened : opened_) {
@@ -148,7 +151,8 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& lo
                                      .cache = *cache_,
                                      .fake = *fake_,
                                      .stores = std::move(stores),
-                                     .realm = hostname_};
+                                     .realm = hostname_,
+                                     .observer = observer};
     return std::make_unique<auth::StoreVerifier>(wrap ? wrap(std::move(parts)) : std::move(parts));
 }
 
@@ -161,6 +165,16 @@ bool Authenticators::can_serve(const std::string& mechanism) const {
         const auto users = opened.file->users();
         return !users || users->cannot_use(mechanism) == 0;
     });
+}
+
+/// Once, at start: who keeps which mechanism from being offered. `gatepost check` says the same later.
+void Authenticators::note_unservable() {
+    for (const Opened& opened : opened_) {
+        const auto users = opened.file ? opened.file->users() : nullptr;
+        if (!users) continue;
+        for (const std::string& note : unservable_notes(opened.name, *users, mechanisms_))
+            log_->log(LogEvent::backend, {{LogField::backend, opened.name}, {LogField::what, note}});
+    }
 }
 
 /// Nobody is led into a mechanism that must fail for some (decisions 12).

@@ -328,11 +328,10 @@ void Connection::end(conf::CloseReason reason) {
     if (std::exchange(is_ended_, true)) return;
     deadline_.stop();
     handshake_ = {};
-    SessionEnd last{.reason = reason, .greeting_name = {}, .user = {}, .mechanism = {}};
+    SessionEnd last{.reason = reason, .greeting_name = {}, .identity = {}};
     if (conversation_) {
         last.greeting_name = conversation_->greeting_name();
-        last.user = conversation_->user();
-        last.mechanism = conversation_->mechanism();
+        last.identity = conversation_->identity();
         last.messages = conversation_->messages();
         last.commands = conversation_->commands();
         last.errors = conversation_->errors();

@@ -16,6 +16,11 @@ struct Overloaded : Handlers... {
     using Handlers::operator()...;
 };
 
+std::string_view source_of(const auth::Identity& identity) {
+    if (identity.user.empty()) return "";
+    return identity.is_remembered ? "cache" : "store";
+}
+
 }  // namespace
 
 void FactSink::take(SessionContext& context, std::string_view user, TimePoint now,
@@ -100,7 +105,8 @@ void FactSink::take_auth(const SessionContext& context, TimePoint now, const ses
                                                        {LogField::listener, context.listener_name},
                                                        {LogField::client_ip, context.client_ip},
                                                        {LogField::user, fact.user},
-                                                       {LogField::mechanism, fact.mechanism}});
+                                                       {LogField::mechanism, fact.mechanism},
+                                                       {LogField::reason, auth::to_string(fact.reason)}});
         case AuthEnd::kMalformed:
         case AuthEnd::kTlsRequired:
         case AuthEnd::kNotOffered:
@@ -197,8 +203,10 @@ void FactSink::closed(const SessionContext& context, TimePoint now, const Sessio
                                  {LogField::tls, context.tls_version.empty() ? "none" : context.tls_version},
                                  {LogField::cipher, context.tls_cipher},
                                  {LogField::resumed, context.tls_resumed},
-                                 {LogField::user, end.user},
-                                 {LogField::mechanism, end.mechanism},
+                                 {LogField::user, end.identity.user},
+                                 {LogField::mechanism, end.identity.mechanism},
+                                 {LogField::backend, end.identity.backend},
+                                 {LogField::source, source_of(end.identity)},
                                  {LogField::messages, end.messages},
                                  {LogField::commands, end.commands},
                                  {LogField::errors, end.errors},

@@ -39,8 +39,7 @@ struct SessionContext {
 struct SessionEnd {
     conf::CloseReason reason = conf::CloseReason::kQuit;
     std::string_view greeting_name;
-    std::string_view user;
-    std::string_view mechanism;
+    auth::Identity identity;  ///< empty without AUTH
     std::uint32_t messages = 0;
     std::uint32_t commands = 0;
     std::uint32_t errors = 0;

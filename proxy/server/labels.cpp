@@ -82,10 +82,12 @@ conf::AuthResult to_label(const session::AuthEnded& fact) {
         case AuthEnd::kRefusedCredentials:
             if (fact.reason == auth::Reason::kDisabled) return kDisabled;
             if (fact.reason == auth::Reason::kNotAuthorized) return kNotAuthorized;
+            if (fact.reason == auth::Reason::kDowngraded) return kDowngraded;
             return kInvalidCredentials;
-        case AuthEnd::kUnavailable: return kBackendError;
+        case AuthEnd::kUnavailable:
+            return fact.reason == auth::Reason::kStoreTimedOut ? kBackendTimeout : kBackendError;
         case AuthEnd::kBusy: return kBusy;
-        case AuthEnd::kCancelled: return kAborted;
+        case AuthEnd::kCancelled: return fact.reason == auth::Reason::kClientSilent ? kTimedOut : kAborted;
         case AuthEnd::kMalformed: return kMalformed;
         case AuthEnd::kTlsRequired: return kTlsRequired;
         case AuthEnd::kNotOffered: return kRefused;

@@ -8,7 +8,6 @@
 namespace gatepost::server {
 namespace {
 
-using conf::BackendResult;
 using conf::LogEvent;
 using conf::LogField;
 
@@ -28,21 +27,9 @@ class RedisWatch final : public backends::RedisObserver {
         log_.lost(server, reason, had_one);
     }
     void on_redis_breaker(bool is_open) override { log_.breaker(is_open); }
-    void on_redis_command(backends::RedisStatus status, Duration took) override {
-        metrics_.backend_asked(index_, to_label(status), took);
-    }
+    void on_redis_command(backends::RedisStatus /*status*/, Duration /*took*/) override {}
 
   private:
-    static BackendResult to_label(backends::RedisStatus status) {
-        switch (status) {
-            case backends::RedisStatus::kReply: return BackendResult::kOk;
-            case backends::RedisStatus::kTimedOut: return BackendResult::kTimeout;
-            case backends::RedisStatus::kDisconnected:
-            case backends::RedisStatus::kRefused: return BackendResult::kError;
-        }
-        return BackendResult::kError;
-    }
-
     RedisLog& log_;
     observe::WorkerMetrics& metrics_;
     const observe::BackendIndex index_;

@@ -20,6 +20,7 @@
 #include "proxy/server/connection.h"
 #include "proxy/server/fact_sink.h"
 #include "proxy/server/plan.h"
+#include "proxy/server/verifier_metrics.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::server {
@@ -94,6 +95,7 @@ class Worker final : private auth::VerdictReceiver {
     FactSink facts_;
     net::HandshakeSlots handshakes_;
     std::vector<std::unique_ptr<net::TlsContext>> tls_contexts_;  ///< by listener; null without TLS
+    VerifierMetrics verifier_metrics_;
     std::unique_ptr<auth::Verifier> verifier_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
     std::shared_ptr<const upstream::Snapshot> snapshot_;

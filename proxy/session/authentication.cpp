@@ -156,10 +156,10 @@ void Conversation::report_auth(AuthEnd end, auth::Reason reason) {
 }
 
 /// The client left or fell silent in the middle: neither a success nor a wrong password.
-void Conversation::abandon_auth() {
+void Conversation::abandon_auth(auth::Reason reason) {
     if (!exchange_) return;
     actions_.cancel_verifier();
-    report_auth(AuthEnd::kCancelled, auth::Reason::kNone);
+    report_auth(AuthEnd::kCancelled, reason);
     exchange_.reset();
     waiting_step_.reset();
 }

@@ -287,7 +287,8 @@ void Conversation::say_and_close(const smtp::StaticReply& reply, CloseReason rea
 
 void Conversation::close(CloseReason reason) {
     if (state_ == State::kClosed) return;
-    abandon_auth();
+    abandon_auth(reason == CloseReason::kAuthTimeout ? auth::Reason::kClientSilent
+                                                     : auth::Reason::kClientGone);
     release_upstream();
     end_message(Result::kAborted, reason == CloseReason::kDrain ? Origin::kGateway : Origin::kClient, 0, "");
     state_ = State::kClosed;

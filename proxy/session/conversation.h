@@ -86,7 +86,8 @@ class Conversation {
 
     // For the line that ends a session.
     [[nodiscard]] const std::string& user() const noexcept { return identity_.user; }
-    [[nodiscard]] const std::string& mechanism() const noexcept { return identity_.mechanism; }
+    /// Whose session it is; empty until AUTH has succeeded.
+    [[nodiscard]] const auth::Identity& identity() const noexcept { return identity_; }
     [[nodiscard]] const std::string& greeting_name() const noexcept { return client_leg_.greeting_name(); }
     [[nodiscard]] std::uint32_t commands() const noexcept { return commands_; }
     [[nodiscard]] std::uint32_t errors() const noexcept { return errors_; }
@@ -133,7 +134,7 @@ class Conversation {
     [[nodiscard]] bool tells_disabled() const noexcept;
     void end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply);
     void report_auth(AuthEnd end, auth::Reason reason);
-    void abandon_auth();
+    void abandon_auth(auth::Reason reason);
 
     // guessing.cpp: whether a password may be looked at, and what a wrong one costs
     [[nodiscard]] bool asks_limits_first(auth::Step& step, bool was_named);

@@ -40,7 +40,7 @@ enum class AuthEnd {
     kRefusedCredentials,  ///< 535
     kUnavailable,         ///< 454
     kBusy,                ///< 454, the verify pool is full
-    kCancelled,           ///< by "*", or the client left or fell silent
+    kCancelled,           ///< by "*", or the client left or fell silent: see the reason
     kMalformed,           ///< 501
     kTlsRequired,         ///< 530 or 538
     kNotOffered,          ///< 502, 503, 504

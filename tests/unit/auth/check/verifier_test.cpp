@@ -284,8 +284,10 @@ TEST_F(VerifierTest, IdenticalChecksShareOneHash) {
 }
 
 TEST_F(VerifierTest, ARememberedPasswordCostsNoHash) {
-    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
-    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_FALSE(judged("user", "pencil").identity.is_remembered);
+    const Verdict again = judged("user", "pencil");
+    EXPECT_EQ(again.outcome, Outcome::kAccepted);
+    EXPECT_TRUE(again.identity.is_remembered);
     EXPECT_EQ(g_hashes, 1);
     EXPECT_EQ(judged("user", "wrong").reason, Reason::kWrongPassword);
     EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted) << "a stranger's guess flushes nothing";

@@ -114,9 +114,8 @@ TEST_F(FactSinkTest, MessageLineSaysWhoseAnswerItIs) {
 
 TEST_F(FactSinkTest, EverySessionIsOneLineAndOneClose) {
     sink_->opened(context_);
-    sink_->closed(
-        context_, TimePoint(),
-        {.reason = conf::CloseReason::kDataTimeout, .greeting_name = "h", .user = "", .mechanism = ""});
+    sink_->closed(context_, TimePoint(),
+                  {.reason = conf::CloseReason::kDataTimeout, .greeting_name = "h", .identity = {}});
     EXPECT_THAT(metrics(), HasSubstr("gatepost_connections_active{listener=\"submission\"} 0"));
     EXPECT_THAT(
         metrics(),
