@@ -1,4 +1,5 @@
 // The command line: hands over to one command, and does nothing else.
+#include <cstdio>
 #include <iostream>
 #include <malloc.h>
 #include <string>
@@ -14,6 +15,7 @@
 #include "proxy/commands/user_cli.h"
 #include "proxy/commands/version.h"
 #include "proxy/server/deep_check.h"
+#include "proxy/server/unservable.h"
 
 namespace {
 
@@ -47,10 +49,17 @@ struct Arguments {
     int status = 0;
 };
 
-/// A core would hold keys and passwords.
+/// A core would hold keys and passwords: ours, and those inside OpenSSL and libsasl, in buffers, on stacks
+/// and in registers. So no core is written; and where one is written nevertheless (a core_pattern that is a
+/// pipe does not ask for the limit, gcore neither), it holds no memory, only registers and the list of
+/// mappings.
 void forbid_core_dumps() {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
+    if (std::FILE* const filter = std::fopen("/proc/self/coredump_filter", "we")) {
+        std::fputs("0", filter);
+        std::fclose(filter);
+    }
 }
 
 void add_config(CLI::App& command, Arguments& arguments) {
@@ -66,8 +75,9 @@ void add_serving(CLI::App& app, Arguments& arguments) {
     add_config(*check, arguments);
     check->add_flag("--dump", arguments.dump, "print the effective configuration, secrets redacted");
     check->callback([&] {
-        arguments.status = commands::check(arguments.config, arguments.dump, std::cout, std::cerr,
-                                           gatepost::server::deep_problems);
+        arguments.status = commands::check(
+            arguments.config, arguments.dump, std::cout, std::cerr, gatepost::server::deep_problems,
+            [](const gatepost::conf::Config& config) { return gatepost::server::unservable_notes(config); });
     });
 }
 

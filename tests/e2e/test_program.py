@@ -30,6 +30,15 @@ def test_check_says_one_line(gatepost):
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1, done.stdout + done.stderr
 
 
+def test_check_and_serve_say_who_keeps_a_mechanism_from_being_offered(make_gatepost, sink):
+    gate = make_gatepost(sink.port, {"auth": {"mechanisms": ["SCRAM-SHA-256", "PLAIN"]}})
+    done = command("check", "--config", gate.config_path)
+    note = f"backends.local: {len(USERS)} of {len(USERS)} users cannot use SCRAM-SHA-256"
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
+    assert done.stderr.count("note: ") == 1 and note in done.stderr, done.stderr
+    assert gate.log.count(note) == 1, gate.log
+
+
 def test_check_dump_holds_every_part_and_no_secret(gatepost):
     done = command("check", "--config", gatepost.config_path, "--dump")
     assert done.returncode == 0
