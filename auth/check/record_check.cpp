@@ -25,11 +25,12 @@ Secret RecordCheck::scram_keys(std::string_view mechanism) {
     const ScramRecord* const stored = subject_.record ? subject_.record->scram() : nullptr;
     const bool is_his = subject_.is_known && stored != nullptr && stored->hash == *hash;
     served(is_his);
-    if (is_his) return stored->auth_password();
-    // As a user's of this store would look, or the stranger stands out.
+    // As a user's of this store would look, or the stranger stands out; and made for everybody, because the
+    // answer to a first message is not delayed: what only strangers cost would be seen in it.
     const Result<ScramRecord> fake =
         stored != nullptr ? fake_.record(*hash, subject_.user, stored->iterations, stored->salt.size())
                           : fake_.record(*hash, subject_.user);
+    if (is_his) return stored->auth_password();
     return fake ? fake->auth_password() : Secret();
 }
 
@@ -38,8 +39,8 @@ Secret RecordCheck::plain_password() {
     const Secret* const stored = subject_.record ? subject_.record->plain() : nullptr;
     const bool is_his = subject_.is_known && stored != nullptr;
     served(is_his);
-    if (is_his) return stored->clone();
     const Result<ScramRecord> nobodys = fake_.record(ScramHash::kSha256, subject_.user);
+    if (is_his) return stored->clone();
     return nobodys ? nobodys->auth_password() : Secret();
 }
 

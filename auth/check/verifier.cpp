@@ -254,9 +254,9 @@ void StoreVerifier::judge(const AttemptPtr& attempt) {
         if (!is_held) remember(*attempt);
         return post(attempt, std::move(verdict));
     }
-    // Unknown and disabled users take the whole way, each time.
-    if (!attempt->is_cacheable) return hash(attempt);
-    if (is_remembered(*attempt)) return post(attempt, run(*attempt));
+    // Unknown and disabled users are never remembered. But they share a hash as everybody does: if each of
+    // theirs took its own, a burst of equal guesses would tell them from a user by the time that it takes.
+    if (attempt->is_cacheable && is_remembered(*attempt)) return post(attempt, run(*attempt));
     if (is_first_of_its_kind(attempt)) hash(attempt);
 }
 

@@ -232,12 +232,7 @@ UsersFile::Parsed UsersFile::parse(Secret text) {
         }
     }
     const auto most = std::ranges::max_element(kinds, {}, [](const auto& kind) { return kind.second.users; });
-    if (most != kinds.end()) {
-        // Somebody's real record, under no name and for nobody to match: its cost is what is wanted.
-        auto stand_in = std::make_shared<auth::StoredCredential>();
-        stand_in->record = file->credential(file->view(file->lines_[most->second.first]))->record.clone();
-        file->stand_in_ = std::move(stand_in);
-    }
+    if (most != kinds.end()) file->stand_in_ = most->second.first;
     file->lines_.shrink_to_fit();
     parsed.file = file;
     return parsed;
@@ -249,7 +244,17 @@ std::shared_ptr<const auth::StoredCredential> UsersFile::find(std::string_view n
     return index == 0 ? nullptr : credential(view(lines_[index - 1]));
 }
 
-std::shared_ptr<const auth::StoredCredential> UsersFile::credential(ByteView line) {
+/// Somebody's real record, under no name and for nobody to match: its cost is what is wanted.
+std::shared_ptr<const auth::StoredCredential> UsersFile::stand_in() const {
+    if (lines_.empty()) return nullptr;
+    auto nobody = credential(view(lines_[stand_in_]));
+    nobody->user.clear();
+    nobody->attributes.clear();
+    nobody->disabled = false;
+    return nobody;
+}
+
+std::shared_ptr<auth::StoredCredential> UsersFile::credential(ByteView line) {
     UserLine user;
     auto credential = std::make_shared<auth::StoredCredential>();
     if (parse_user_line(line, user)) return credential;  // cannot be: it was parsed before

@@ -66,8 +66,9 @@ class UsersFile {
     /// nullptr when nobody has that name, octet for octet.
     [[nodiscard]] std::shared_ptr<const auth::StoredCredential> find(std::string_view name) const;
 
-    /// A credential of nobody, of the kind most common in this file; nullptr for an empty file.
-    [[nodiscard]] std::shared_ptr<const auth::StoredCredential> stand_in() const { return stand_in_; }
+    /// A credential of nobody, of the kind most common in this file; nullptr for an empty file. Made anew
+    /// each time: that takes as long as to find somebody.
+    [[nodiscard]] std::shared_ptr<const auth::StoredCredential> stand_in() const;
 
     [[nodiscard]] std::size_t size() const noexcept { return lines_.size(); }
 
@@ -94,7 +95,7 @@ class UsersFile {
     [[nodiscard]] ByteView view(const Line& line) const {
         return text_.reveal().substr(line.begin, line.size);
     }
-    [[nodiscard]] static std::shared_ptr<const auth::StoredCredential> credential(ByteView line);
+    [[nodiscard]] static std::shared_ptr<auth::StoredCredential> credential(ByteView line);
     [[nodiscard]] const Line* insert(std::string_view name, const Line& line);
     [[nodiscard]] std::size_t slot_of(std::string_view name) const;
     void grow();
@@ -102,8 +103,8 @@ class UsersFile {
     Secret text_;              // the whole file; wiped at the end
     std::vector<Line> lines_;  // of users only
     std::vector<std::uint32_t>
-        slots_;  // open addressing: index into lines_ plus one, 0 = free; a power of two
-    std::shared_ptr<const auth::StoredCredential> stand_in_;
+        slots_;                 // open addressing: index into lines_ plus one, 0 = free; a power of two
+    std::size_t stand_in_ = 0;  // index of a line of the most common kind
     std::size_t enabled_ = 0;
     std::map<std::string, std::size_t, std::less<>>
         cannot_use_;  // by mechanism; those with nobody are not in it
