@@ -1,5 +1,6 @@
 """The quickstart after its first message: shows each new message at the upstream, and what Gatepost says about sessions that brought none."""
 import json
+import signal
 import time
 
 from programs import Problem, tail
@@ -45,13 +46,18 @@ class Watch:
 
     def run(self):
         """Until Ctrl-C; a Problem when a server ends by itself."""
-        while True:
+        # Noted, not raised where it happens: Python drops what is raised while it destroys an object.
+        ended = []
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: ended.append(True))
+        while not ended:
             for server in self.servers:
                 if not server.alive():
                     raise Problem(server.name, f"has ended by itself; the last lines of {server.log}:", *tail(server.log))
             self.messages()
             self.events()
             time.sleep(0.1)
+        raise KeyboardInterrupt
 
     def messages(self):
         paths = sorted(self.state.glob("messages/*.eml"))

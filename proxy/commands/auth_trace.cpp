@@ -33,6 +33,7 @@ std::string_view describe(PasswordAnswer answer) {
         case PasswordAnswer::kRefused:
             return "refused: unknown user or wrong password, it does not say which";
         case PasswordAnswer::kUnavailable: break;
+        case PasswordAnswer::kTimedOut: return "does not answer in time";
     }
     return "cannot answer";
 }
