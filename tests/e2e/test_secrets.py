@@ -1,0 +1,110 @@
+"""No secret leaves Gatepost: not into its log at the finest level, not into errors, `--dump`, metrics or the memory of a core."""
+import base64
+import contextlib
+import json
+import pathlib
+import urllib.parse
+import urllib.request
+
+from harness import sasl
+from harness.client import Client, b64, plain
+from harness.gatepost import USERS, command
+from harness.process import wait_until
+from harness.redis import Redis
+
+USER, PASSWORD = "alice@example.com", USERS["alice@example.com"]
+WRONG = "wr0ng-guess-of-somebody"
+REDIS_PASSWORD = "s3cret-of-redis-7431"
+OPTION = "s3cret-of-an-option-8842"
+SCRAM_SECRET = "s3cret-of-fake-salts-5510-and-more"
+MECHANISMS = ["SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"]
+
+
+def forms(secret):
+    """As it is, in base64 at each of the three offsets, in hexadecimal and as in a URL."""
+    octets = secret.encode()
+    encoded = {base64.b64encode(b"\0" * n + octets).decode().rstrip("=")[2 * n + 2 : -2] for n in range(3)}
+    return {secret, octets.hex(), urllib.parse.quote(secret), *encoded}
+
+
+def holds(text, secret):
+    return [form for form in forms(secret) if form in text]
+
+
+def talk(client, mechanism, dialogue):
+    message = next(dialogue)
+    reply = client.command(f"AUTH {mechanism}" + ("" if message is None else f" {base64.b64encode(message).decode()}"))
+    with contextlib.suppress(StopIteration):
+        while reply.code == 334:
+            challenge = base64.b64decode(reply.lines[0][4:])
+            reply = client.command(base64.b64encode(dialogue.send(challenge)).decode())
+    return reply.code
+
+
+def every_way(gate, password):
+    """The codes of an AUTH by each mechanism; a SCRAM record serves no CRAM-MD5, so users are {PLAIN} here."""
+    ways = {
+        "PLAIN": lambda: sasl.plain(USER, password),
+        "LOGIN": lambda: sasl.login(USER, password),
+        "CRAM-MD5": lambda: sasl.cram_md5(USER, password),
+        "DIGEST-MD5": lambda: sasl.digest_md5(USER, password),
+    }
+    codes = set()
+    for mechanism, way in ways.items():
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            codes.add(talk(client, mechanism, way()))
+    return codes
+
+
+def test_nothing_that_is_said_or_kept_shows_a_secret(make_gatepost, sink, tmp_path):
+    (tmp_path / "scram-secret").write_text(SCRAM_SECRET)
+    (tmp_path / "redis").mkdir()
+    redis = Redis(tmp_path / "redis", f"requirepass {REDIS_PASSWORD}")
+    try:
+        gate = make_gatepost(sink.port, {
+            "auth": {"backends": ["local", "redis"], "mechanisms": MECHANISMS, "failure_delay": "10ms", "scram_secret_file": str(tmp_path / "scram-secret"), "max_attempts": 50},
+            "backends": {
+                "redis": {"type": "redis", "url": f"redis://:{REDIS_PASSWORD}@127.0.0.1:{redis.port}/0", "mechanisms": MECHANISMS},
+                "sql": {"type": "sasl", "method": "auxprop", "auxprop_plugin": "sql", "options": {"sql_passwd": OPTION}},
+            },
+            "log": {"level": "debug"},
+        })  # fmt: skip
+        assert every_way(gate, PASSWORD) == {235}
+        assert every_way(gate, WRONG) == {535}
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            for line in (f"AUTH PLAIN {plain(USER, WRONG)}!", f"AUTH PLAIN {b64(WRONG)}", f"AUTH LOGIN {b64(USER)} {b64(WRONG)}",
+                         f"AUTH NONSENSE {plain(USER, WRONG)}", f"AUTH PLAIN {plain(USER, WRONG, 'somebody')}", f"AUTH{plain(USER, WRONG)}",
+                         plain(USER, WRONG), WRONG):  # fmt: skip
+                assert client.command(line).code >= 500
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            client.send(b"AUTH PLAIN " + plain(USER, WRONG).encode() * 400 + b"\r\n")
+            assert client.reply().code == 500
+        redis.stop()
+        assert wait_until(lambda: "backend_down" in gate.log, 15), gate.log
+        pages = [urllib.request.urlopen(f"http://127.0.0.1:{gate.admin_port}/metrics").read().decode()]
+    finally:
+        redis.stop()
+
+    bad = dict(gate.config, nonsense=1)
+    bad["backends"] = dict(bad["backends"], redis=dict(bad["backends"]["redis"], url=f"redis://:{REDIS_PASSWORD}@[::1/0"))
+    (tmp_path / "bad.yaml").write_text(json.dumps(bad))
+    refused = command("check", "--config", tmp_path / "bad.yaml")
+    dumped = command("check", "--config", gate.config_path, "--dump")
+    assert refused.returncode == 1 and dumped.returncode == 0, (refused, dumped)
+    assert "nonsense" in refused.stderr + refused.stdout and "scram_secret" in dumped.stdout
+
+    said = {"the log": gate.log, "the metrics": pages[0], "errors of check": refused.stdout + refused.stderr, "--dump": dumped.stdout + dumped.stderr}
+    for secret in (PASSWORD, *USERS.values(), WRONG, REDIS_PASSWORD, OPTION, SCRAM_SECRET):
+        for what, text in said.items():
+            assert not holds(text, secret), f"{what} shows {secret}"
+    assert all(holds(f"{form} of {secret}", secret) for secret in (WRONG, PASSWORD) for form in (secret, b64(secret), plain(USER, secret))), "this test can find them"
+
+
+def test_a_core_would_hold_no_memory(gatepost):
+    process = pathlib.Path(f"/proc/{gatepost.process.pid}")
+    assert int((process / "coredump_filter").read_text(), 16) == 0
+    limit = next(line for line in (process / "limits").read_text().splitlines() if line.startswith("Max core file size"))
+    assert limit.split()[4:6] == ["0", "0"], limit
