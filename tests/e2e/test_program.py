@@ -36,7 +36,7 @@ def test_check_and_serve_say_who_keeps_a_mechanism_from_being_offered(make_gatep
     note = f"backends.local: {len(USERS)} of {len(USERS)} users cannot use SCRAM-SHA-256"
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
     assert done.stderr.count("note: ") == 1 and note in done.stderr, done.stderr
-    assert gate.log.count(note) == 1, gate.log
+    assert wait_until(lambda: note in gate.log) and gate.log.count(note) == 1, gate.log
 
 
 def test_check_dump_holds_every_part_and_no_secret(gatepost):
