@@ -29,7 +29,7 @@ enum class Reason {
     kNotAuthorized,  ///< an authzid that is another user
     kBadMessage,
     kStoreFailed,
-    kBadRecord,  ///< what the store holds of the user is no record: the operator's to mend
+    kBadRecord,      ///< what the store holds of the user is no record: the operator's to mend
     kStoreTimedOut,  ///< no answer by the store's own deadline
     kEngineFailed,
     kQueueFull,

@@ -125,12 +125,9 @@ void Authenticators::open_redis(const std::string& name, const conf::RedisBacken
     opened_.push_back({.name = name, .file = nullptr, .redis = std::move(*made)});
 }
 
-std::unique_ptr<auth::Verifier> Authenticators::make_verifier(net::EventLoop& loop,
-                                                              auth::VerdictReceiver& receiver,
-                                                              const observe::MetricsRegistry& registry,
-                                                              observe::WorkerMetrics& metrics,
-                                                              auth::VerifierObserver* observer,
-                                                              const Wrap& wrap) {
+std::unique_ptr<auth::Verifier> Authenticators::make_verifier(
+    net::EventLoop& loop, auth::VerdictReceiver& receiver, const observe::MetricsRegistry& registry,
+    observe::WorkerMetrics& metrics, auth::VerifierObserver* observer, const Wrap& wrap) {
     std::vector<auth::NamedStore> stores;
     for (const Opened& opened : opened_) {
         std::shared_ptr<auth::CredentialStore> store = opened.file;

@@ -48,14 +48,11 @@ class Authenticators {
     // After start().
     /// Puts something between a verifier and its parts, to watch them; what it adds outlives the verifier.
     using Wrap = std::function<auth::StoreVerifier::Parts(auth::StoreVerifier::Parts)>;
-    /// A verifier for one worker, whose loop, receiver, `metrics` and observer (or nullptr) outlive it; as many as the plan has
-    /// workers. Main thread, before the loop runs.
-    [[nodiscard]] std::unique_ptr<auth::Verifier> make_verifier(net::EventLoop& loop,
-                                                                auth::VerdictReceiver& receiver,
-                                                                const observe::MetricsRegistry& registry,
-                                                                observe::WorkerMetrics& metrics,
-                                                                auth::VerifierObserver* observer,
-                                                                const Wrap& wrap = {});
+    /// A verifier for one worker, whose loop, receiver, `metrics` and observer (or nullptr) outlive it; as
+    /// many as the plan has workers. Main thread, before the loop runs.
+    [[nodiscard]] std::unique_ptr<auth::Verifier> make_verifier(
+        net::EventLoop& loop, auth::VerdictReceiver& receiver, const observe::MetricsRegistry& registry,
+        observe::WorkerMetrics& metrics, auth::VerifierObserver* observer, const Wrap& wrap = {});
     [[nodiscard]] Servable servable() const { return servable_; }
     /// Calls `told` on the main thread each time that changed users files change what can be served.
     void on_servable(std::function<void(const Servable&)> told) { told_ = std::move(told); }

@@ -43,7 +43,8 @@ Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics
       facts_(parts.log, parts.registry, metrics),
       handshakes_(kMaxHandshakes),
       verifier_metrics_(parts.registry, metrics),
-      verifier_(parts.authenticators.make_verifier(loop_, *this, parts.registry, metrics, &verifier_metrics_)),
+      verifier_(
+          parts.authenticators.make_verifier(loop_, *this, parts.registry, metrics, &verifier_metrics_)),
       snapshot_(std::make_shared<upstream::Snapshot>()),
       servable_(parts.authenticators.servable()),
       in_use_(parts.plan->config->upstreams.front().servers.size()),

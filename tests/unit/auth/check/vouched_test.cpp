@@ -97,7 +97,8 @@ TEST_F(VouchedTest, AStoreThatCannotAnswerIsNoReasonToAccept) {
     EXPECT_EQ(judged("ann").outcome, Outcome::kUnavailable);
     EXPECT_EQ(judged("ann").reason, Reason::kStoreFailed);
     first_->is_down = false;
-    EXPECT_EQ(judged("broken").outcome, Outcome::kAccepted) << "his record is not looked at, as with EXTERNAL";
+    EXPECT_EQ(judged("broken").outcome, Outcome::kAccepted)
+        << "his record is not looked at, as with EXTERNAL";
 }
 
 TEST_F(VouchedTest, NobodyIsAcceptedUnderANameThatNobodyCanHave) {
