@@ -49,6 +49,11 @@ struct Attempt {
     /// Whether the step in progress must have the user's record at hand.
     [[nodiscard]] bool needs_record() const { return grammar.needs_record() || mechanism == "EXTERNAL"; }
 
+    /// Whether the step in progress makes SCRAM keys from a password, which takes milliseconds.
+    [[nodiscard]] bool derives_keys() const {
+        return check && grammar.needs_record() && !check->has_keys_at_hand() && scram_hash_of(mechanism);
+    }
+
     /// The password in the message of the step in progress.
     [[nodiscard]] ByteView password() const { return password_in(message->reveal()); }
 

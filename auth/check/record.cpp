@@ -172,7 +172,8 @@ bool Record::serves(std::string_view mechanism) const {
     if (mechanism == "CRAM-MD5" || mechanism == "DIGEST-MD5" || mechanism == "NTLM")
         return plain() != nullptr;
     const std::optional<ScramHash> hash = scram_hash_of(mechanism);
-    return hash && scram() != nullptr && scram()->hash == *hash;
+    // From a password keys can be made at any time.
+    return hash && (plain() != nullptr || (scram() != nullptr && scram()->hash == *hash));
 }
 
 }  // namespace gatepost::auth

@@ -24,6 +24,7 @@ Secret RecordCheck::scram_keys(std::string_view mechanism) {
     if (!hash) return {};
     const ScramRecord* const stored = subject_.record ? subject_.record->scram() : nullptr;
     const bool is_his = subject_.is_known && stored != nullptr && stored->hash == *hash;
+    if (subject_.record && subject_.record->plain() != nullptr) return keys_of_plain(*hash);
     served(is_his);
     // As a user's of this store would look, or the stranger stands out; and made for everybody, because the
     // answer to a first message is not delayed: what only strangers cost would be seen in it.
@@ -32,6 +33,21 @@ Secret RecordCheck::scram_keys(std::string_view mechanism) {
                           : fake_.record(*hash, subject_.user);
     if (is_his) return stored->auth_password();
     return fake ? fake->auth_password() : Secret();
+}
+
+/// From the password itself, with the salt that a stranger of that name would have: known and unknown users
+/// look and cost the same.
+Secret RecordCheck::keys_of_plain(ScramHash hash) {
+    const Result<ScramRecord> fake = fake_.record(hash, subject_.user, kIterationsOfPlain);
+    if (!fake) {
+        served(false);
+        return {};
+    }
+    const Result<ScramRecord> derived =
+        ScramRecord::make(hash, subject_.record->plain()->reveal(), fake->salt, kIterationsOfPlain);
+    const bool is_his = subject_.is_known && derived.has_value();
+    served(is_his);
+    return is_his ? derived->auth_password() : fake->auth_password();
 }
 
 Secret RecordCheck::plain_password() {

@@ -52,11 +52,20 @@ class RecordCheck final : public PasswordCheck {
     [[nodiscard]] std::optional<bool> was_equal() const noexcept { return was_equal_; }
 
     [[nodiscard]] const Subject& subject() const noexcept { return subject_; }
+    /// Whether scram_keys() is quick enough for a reactor: the keys are stored, not made from the password.
+    [[nodiscard]] bool has_keys_at_hand() const noexcept {
+        return subject_.record == nullptr || subject_.record->plain() == nullptr;
+    }
     [[nodiscard]] bool is_cheap() const noexcept {
         return assumed_.has_value() || subject_.record == nullptr || subject_.record->is_cheap();
     }
 
   private:
+    /// Of SCRAM keys that are made from a password, at each login.
+    static constexpr int kIterationsOfPlain = ScramRecord::kMinIterations;
+
+    [[nodiscard]] Secret keys_of_plain(ScramHash hash);
+
     /// Notes whether the record could serve, and what follows from it.
     void served(bool has_served);
 

@@ -246,6 +246,7 @@ void StoreVerifier::judge(const AttemptPtr& attempt) {
         // It reads a keytab, a replay cache and names from files and servers: never on the reactor.
         return attempt->check ? post(attempt, attempt->admit()) : hash(attempt);
     }
+    if (attempt->derives_keys()) return hash(attempt);
     if (!attempt->check || !attempt->grammar.has_password()) return post(attempt, run(*attempt));
     if (attempt->check->is_cheap()) {
         // Not for speed: for the time when the store cannot answer.

@@ -100,7 +100,10 @@ TEST_F(MechanismsTest, TwoRecordsEachForItsMechanisms) {
     EXPECT_EQ(log_in("CRAM-MD5", {.user = "both", .password = "of the record"}).outcome, Outcome::kAccepted);
     EXPECT_EQ(log_in("PLAIN", {.user = "both", .password = "of the record"}).outcome, Outcome::kAccepted);
     EXPECT_EQ(log_in("PLAIN", {.user = "both", .password = "pencil"}).outcome, Outcome::kRejected);
-    EXPECT_EQ(log_in("SCRAM-SHA-1", {.user = "both", .password = "pencil"}).reason, Reason::kWrongRecord);
+    EXPECT_EQ(log_in("SCRAM-SHA-1", {.user = "both", .password = "pencil"}).reason, Reason::kWrongPassword);
+    EXPECT_EQ(log_in("SCRAM-SHA-1", {.user = "both", .password = "of the record"}).outcome,
+              Outcome::kAccepted)
+        << "keys are made from the password";
 
     store_->add("both", "{PLAIN}of the record", false, "{SCRAM-SHA-256}4096,garbled");
     EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "both", .password = "pencil"}).reason, Reason::kBadRecord);
@@ -152,7 +155,7 @@ TEST_F(MechanismsTest, StrangersLookLikeUsersToScram) {
     EXPECT_NE(salt_on(stranger), salt_on(first("stranger2")));
     EXPECT_EQ(salt_on(first("user")).size(), salt_on(stranger).size());
     for (const auto& [user, reason] :
-         {std::pair("stranger", Reason::kUnknownUser), std::pair("plain", Reason::kWrongRecord),
+         {std::pair("stranger", Reason::kUnknownUser), std::pair("sha1", Reason::kWrongRecord),
           std::pair("gone", Reason::kDisabled)}) {
         const Verdict verdict = log_in("SCRAM-SHA-256", {.user = user, .password = "pencil"});
         EXPECT_EQ(verdict.outcome, Outcome::kRejected) << user;
@@ -160,6 +163,49 @@ TEST_F(MechanismsTest, StrangersLookLikeUsersToScram) {
     }
     EXPECT_EQ(log_in("SCRAM-SHA-256", {.user = "gone", .password = "wrong"}).reason, Reason::kWrongPassword)
         << "only who knows the password learns it";
+}
+
+TEST_F(MechanismsTest, EachScramFromThePasswordItself) {
+    store_->add("off", "{PLAIN}pencil", true);
+    for (const std::string mechanism : {"SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512"}) {
+        channel_ = {};
+        const std::uint64_t before = pool_.counts().done;
+        const Verdict verdict = log_in(mechanism, {.user = "plain", .password = "pencil"});
+        EXPECT_EQ(verdict.outcome, Outcome::kAccepted) << mechanism << ' ' << to_string(verdict.reason);
+        EXPECT_EQ(pool_.counts().done, before + 1) << "the step that makes the keys is the pool's, no other";
+        EXPECT_EQ(log_in(mechanism, {.user = "plain", .password = "pencils"}).reason, Reason::kWrongPassword);
+        EXPECT_EQ(log_in(mechanism, {.user = "off", .password = "pencil"}).reason, Reason::kDisabled);
+        channel_.exporter = std::string(32, 'x');
+        const SaslClient::Facts bound{.user = "plain",
+                                      .password = "pencil",
+                                      .binding_type = "tls-exporter",
+                                      .binding = channel_.exporter};
+        EXPECT_EQ(log_in(mechanism + "-PLUS", bound).outcome, Outcome::kAccepted) << mechanism;
+    }
+}
+
+// A store of {PLAIN} records gives one of them for strangers: it shows nothing, and serves nobody.
+TEST_F(MechanismsTest, StrangersLookLikeUsersOfPlainRecordsToScram) {
+    channel_ = {};
+    auto stand_in = std::make_shared<StoredCredential>();
+    stand_in->record = Secret("{PLAIN}pencil");
+    store_->stand_in = stand_in;
+    const auto first = [&](const std::string& user) {
+        const std::uint64_t before = pool_.counts().done;
+        const std::string challenge = step("SCRAM-SHA-256", true, "n,,n=" + user + ",r=abcdef").challenge;
+        EXPECT_EQ(pool_.counts().done, before + 1) << user << " costs what the others do";
+        return challenge.substr(challenge.find(",s="));
+    };
+    const std::string stranger = first("stranger");
+    EXPECT_EQ(stranger, first("stranger")) << "the same salt each time";
+    EXPECT_NE(stranger, first("stranger2"));
+    EXPECT_EQ(first("plain"), first("plain"));
+    EXPECT_EQ(stranger.substr(stranger.find(",i=")), ",i=4096");
+    EXPECT_EQ(first("plain").size(), stranger.size());
+    EXPECT_TRUE(first("plain").ends_with(",i=4096"));
+    const Verdict verdict = log_in("SCRAM-SHA-256", {.user = "stranger", .password = "pencil"});
+    EXPECT_EQ(verdict.outcome, Outcome::kRejected) << "not even with the password of the stand-in";
+    EXPECT_EQ(verdict.reason, Reason::kUnknownUser);
 }
 
 TEST_F(MechanismsTest, CramMd5FromPlainRecordsA1) {
