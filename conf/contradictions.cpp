@@ -176,6 +176,23 @@ class Contradictions {
                      "\"" + name +
                          "\" must be the last: saslauthd cannot tell an unknown user from a wrong password");
         }
+        if (sasl != nullptr && sasl->method == SaslMethod::Auxprop) look_at_auxprop(path, *sasl, index);
+    }
+
+    void look_at_auxprop(const std::string& path, const SaslBackend& sasl, std::size_t index) {
+        if (sasl.auxprop_plugin == AuxpropPlugin::Sasldb) return;
+        for (std::size_t i = 0; i < index; ++i) {
+            const auto found = config_.backends.find(config_.auth.backends[i]);
+            if (found == config_.backends.end()) continue;
+            const auto* const other = std::get_if<SaslBackend>(&found->second);
+            if (other == nullptr || other->method != SaslMethod::Auxprop ||
+                other->auxprop_plugin != sasl.auxprop_plugin)
+                continue;
+            complain(path,
+                     "\"" + found->first +
+                         "\" uses the same plugin of Cyrus SASL, which reads its options once a process");
+            return;
+        }
     }
 
     [[nodiscard]] std::string meant_backend(const std::string& name) const {

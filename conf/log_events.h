@@ -102,6 +102,8 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(backend_down, Warning, (backend, endpoint, what), "a credential backend cannot be reached; it is tried again") \
     X(backend_breaker, Warning, (backend, reason, what), \
       "a credential backend failed too often and is not asked for a while (open), or is asked again (closed)") \
+    X(backend_stuck, Warning, (backend, what), \
+      "look-ups of a credential backend outlive their deadline, and their threads are lost until they return") \
     X(connection_rejected, Info, (listener, client_ip, client_port, peer_ip, reason), \
       "a connection was closed before its session began") \
     X(proxy_header_bad, Warning, (listener, peer_ip, reason), "a peer that must speak the PROXY protocol did not") \

@@ -27,4 +27,10 @@ struct Plugin {
 /// nullptr when `mechanism` (upper case) is none of them.
 [[nodiscard]] const Plugin* find_plugin(std::string_view mechanism);
 
+/// Whether the file of the plugin of users of that name lies where libsasl looks for plugins.
+[[nodiscard]] bool has_auxprop_file(std::string_view plugin);
+
+/// Debian's package with the plugin of users of that name.
+[[nodiscard]] std::string_view package_of_auxprop(std::string_view plugin);
+
 }  // namespace gatepost::auth

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/cyrus/auxprop_question.h"
 #include "auth/dialogue/mechanism_engine.h"
 #include "proxy/base/result.h"
 
@@ -22,15 +23,21 @@ class SaslLibrary {
         std::function<void(std::string_view line)> log;
         /// What may be offered, upper case; no other plugin is loaded.
         std::vector<std::string> mechanisms{"PLAIN", "LOGIN"};
+        /// Whose users are looked up. sql and ldapdb read their options once a process: each at most once.
+        std::vector<AuxpropSettings> auxprops;
     };
 
     /// Main thread, before any other; at most one object lives at a time. The error names what to install.
     [[nodiscard]] static Result<std::unique_ptr<SaslLibrary>> start(Options options);
 
-    /// Main thread; every exchange must be gone.
+    /// Main thread; every exchange must be gone, and every look-up.
     ~SaslLibrary();
     SaslLibrary(const SaslLibrary&) = delete;
     SaslLibrary& operator=(const SaslLibrary&) = delete;
+
+    /// Instead of destroying it, when a look-up never returns: the library stays as it is until the process
+    /// ends, but logs nothing more. Main thread.
+    static void abandon(std::unique_ptr<SaslLibrary> library);
 
     /// "2.1.28", of the library that is loaded. Any thread.
     [[nodiscard]] static std::string version();

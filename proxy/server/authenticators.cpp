@@ -45,6 +45,7 @@ Authenticators::Authenticators(net::EventLoop& loop)
 
 Authenticators::~Authenticators() {
     stop_pool();
+    if (!is_library_free_) auth::SaslLibrary::abandon(std::move(library_));
 }
 
 std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSink& log,
@@ -67,9 +68,16 @@ std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSin
 
 bool Authenticators::start_engine(const Plan& plan, std::vector<std::string>& problems) {
     const conf::Auth& auth = plan.config->auth;
+    std::vector<auth::AuxpropSettings> auxprops;
+    for (const std::string& name : auth.backends) {
+        const auto* const sasl = std::get_if<conf::SaslBackend>(&plan.config->backends.at(name));
+        if (sasl != nullptr && sasl->method == conf::SaslMethod::Auxprop)
+            auxprops.push_back(auxprop_settings(*sasl, plan.hostname));
+    }
     auto library = auth::SaslLibrary::start(
         {.log = [log = log_](std::string_view line) { log->log(LogEvent::debug, {{LogField::what, line}}); },
-         .mechanisms = mechanisms_});
+         .mechanisms = mechanisms_,
+         .auxprops = std::move(auxprops)});
     auto fake = auth.scram_secret ? auth::ScramFake::make(auth.scram_secret->reveal())
                                   : auth::ScramFake::make_random();
     auto cache = auth::VerifyCache::make({.time_to_live = auth.cache.ttl, .entries = auth.cache.size});
@@ -94,13 +102,25 @@ void Authenticators::open_backend(const Plan& plan, const std::string& name,
     } else if (const auto* const redis = std::get_if<conf::RedisBackend>(&backend)) {
         open_redis(name, *redis, plan.workers, problems);
     } else if (const auto* const sasl = std::get_if<conf::SaslBackend>(&backend)) {
-        const std::string path = saslauthd_socket(*sasl);
-        const auto socket = net::SocketAddress::from_unix_path(path);
-        if (!socket)
-            return problems.push_back("backends." + name + ": " + path + " is too long for a unix socket");
-        saslauthd_ = {.name = name, .settings = {.socket = *socket, .realm = sasl->realm}};
-        saslauthd_log_ = std::make_unique<SaslauthdLog>(*log_, name);
+        open_sasl(name, *sasl, problems);
     }
+}
+
+void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend& sasl,
+                               std::vector<std::string>& problems) {
+    if (sasl.method == conf::SaslMethod::Auxprop) {
+        opened_.push_back({.name = name,
+                           .file = nullptr,
+                           .redis = nullptr,
+                           .auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_)});
+        return;
+    }
+    const std::string path = saslauthd_socket(sasl);
+    const auto socket = net::SocketAddress::from_unix_path(path);
+    if (!socket)
+        return problems.push_back("backends." + name + ": " + path + " is too long for a unix socket");
+    saslauthd_ = {.name = name, .settings = {.socket = *socket, .realm = sasl.realm}};
+    saslauthd_log_ = std::make_unique<SaslauthdLog>(*log_, name);
 }
 
 void Authenticators::open_file(const std::string& name, const conf::FileBackend& file,
@@ -133,6 +153,7 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(
         std::shared_ptr<auth::CredentialStore> store = opened.file;
         if (opened.redis)
             store = opened.redis->make_store(loop, *resolver_, metrics, registry.backend(opened.name));
+        if (opened.auxprop) store = opened.auxprop->store();
         stores.push_back({.name = opened.name, .store = std::move(store)});
     }
     if (saslauthd_) {
@@ -159,6 +180,7 @@ bool Authenticators::can_serve(const std::string& mechanism) const {
     if (saslauthd_ && !auth::is_plaintext(mechanism)) return false;
     return std::ranges::all_of(opened_, [&](const Opened& opened) {
         if (opened.redis) return opened.redis->serves(mechanism);
+        if (opened.auxprop) return opened.auxprop->serves(mechanism);
         const auto users = opened.file->users();
         return !users || users->cannot_use(mechanism) == 0;
     });
@@ -201,6 +223,7 @@ void Authenticators::reload() {
             opened.redis->look_at_password(*background_, loop_);
             continue;
         }
+        if (!opened.file) continue;
         background_->post([name = opened.name, store = opened.file, log = log_] {
             tell(*log, name, *store, store->reload_if_changed());
         });
@@ -209,6 +232,9 @@ void Authenticators::reload() {
 
 void Authenticators::stop_pool() {
     if (pool_) pool_->stop();
+    for (const Opened& opened : opened_) {
+        if (opened.auxprop && !opened.auxprop->stop()) is_library_free_ = false;
+    }
 }
 
 }  // namespace gatepost::server

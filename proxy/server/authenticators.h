@@ -17,6 +17,7 @@
 #include "proxy/net/timer.h"
 #include "proxy/observe/log_sink.h"
 #include "proxy/observe/metrics_registry.h"
+#include "proxy/server/auxprop_backend.h"
 #include "proxy/server/plan.h"
 #include "proxy/server/redis_backend.h"
 #include "proxy/server/saslauthd_log.h"
@@ -63,6 +64,7 @@ class Authenticators {
         std::string name;
         std::shared_ptr<backends::FileStore> file;
         std::unique_ptr<RedisBackend> redis;
+        std::unique_ptr<AuxpropBackend> auxprop = {};
     };
 
     [[nodiscard]] bool start_engine(const Plan& plan, std::vector<std::string>& problems);
@@ -71,6 +73,8 @@ class Authenticators {
                    std::vector<std::string>& problems);
     void open_redis(const std::string& name, const conf::RedisBackend& redis, unsigned workers,
                     std::vector<std::string>& problems);
+    void open_sasl(const std::string& name, const conf::SaslBackend& sasl,
+                   std::vector<std::string>& problems);
     void look_for_changes();
     [[nodiscard]] bool can_serve(const std::string& mechanism) const;
     void note_servable();
@@ -93,6 +97,7 @@ class Authenticators {
     std::unique_ptr<auth::SaslLibrary> library_;
     std::unique_ptr<auth::CyrusEngine> engine_;
     std::unique_ptr<auth::VerifyPool> pool_;
+    bool is_library_free_ = true;  ///< no look-up is stuck inside it
     observe::LogSink* log_ = nullptr;
     net::BackgroundThread* background_ = nullptr;
     std::optional<net::Resolver> resolver_;

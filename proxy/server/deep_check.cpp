@@ -6,6 +6,7 @@
 
 #include "backends/file/file_store.h"
 #include "proxy/net/tls_context.h"
+#include "proxy/server/auxprop_backend.h"
 #include "proxy/server/redis_backend.h"
 
 namespace gatepost::server {
@@ -26,6 +27,8 @@ class DeepCheck {
             if (file != nullptr && !file->path.empty()) look_at_users(name, file->path);
             const auto* const redis = std::get_if<conf::RedisBackend>(&backend);
             if (redis != nullptr) look_at_redis(name, *redis);
+            const auto* const sasl = std::get_if<conf::SaslBackend>(&backend);
+            if (sasl != nullptr && sasl->method == conf::SaslMethod::Auxprop) look_at_auxprop(name, *sasl);
         }
         return std::move(problems_);
     }
@@ -94,6 +97,11 @@ class DeepCheck {
 
     void look_at_redis(const std::string& name, const conf::RedisBackend& redis) {
         for (const RedisProblem& problem : redis_problems(redis))
+            complain("backends." + name + "." + problem.key, problem.message);
+    }
+
+    void look_at_auxprop(const std::string& name, const conf::SaslBackend& sasl) {
+        for (const AuxpropProblem& problem : auxprop_problems(sasl))
             complain("backends." + name + "." + problem.key, problem.message);
     }
 

@@ -1,0 +1,137 @@
+#include "auth/cyrus/auxprop_lookup.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <random>
+#include <string_view>
+#include <utility>
+
+namespace gatepost::auth {
+namespace {
+
+Secret joined(std::string_view prefix, ByteView rest) {
+    std::string text;
+    text.reserve(prefix.size() + rest.size());  // no copy is left behind
+    text.append(prefix).append(rest);
+    Secret secret{ByteView(text)};
+    wipe(text.data(), text.size());
+    return secret;
+}
+
+/// "{SSHA}…", "$6$…": a hash, which must never be taken for the password that it is of.
+bool is_record(ByteView value) {
+    constexpr std::string_view kSchemeLetters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
+    if (value.starts_with('{')) {
+        const std::size_t end = value.find_first_not_of(kSchemeLetters, 1);
+        return end != ByteView::npos && end > 1 && value[end] == '}';
+    }
+    constexpr std::array<std::string_view, 9> kHashes{"$1$",  "$5$",  "$6$", "$y$",    "$2a$",
+                                                      "$2b$", "$2y$", "$7$", "$argon2"};
+    return std::ranges::any_of(kHashes, [value](std::string_view begin) { return value.starts_with(begin); });
+}
+
+/// "SCRAM-SHA-256$4096:salt$StoredKey:ServerKey", as libsasl keeps keys, as a record.
+Secret record_of_keys(ByteView value) {
+    const std::size_t scheme = value.find('$');
+    std::string text;
+    text.reserve(value.size() + 2);
+    text.append("{").append(value.substr(0, scheme)).append("}").append(value.substr(scheme + 1));
+    std::ranges::replace_if(text, [](char c) { return c == ':' || c == '$'; }, ',');
+    Secret record{ByteView(text)};
+    wipe(text.data(), text.size());
+    return record;
+}
+
+/// The keys for `mechanism` among those of a user, as a record; empty when there are none.
+Secret record_for(std::string_view mechanism, const std::vector<Secret>& keys) {
+    const auto found = std::ranges::find_if(keys, [mechanism](const Secret& value) {
+        const ByteView text = value.reveal();
+        return text.starts_with(mechanism) && text.substr(mechanism.size()).starts_with('$');
+    });
+    return found == keys.end() ? Secret() : record_of_keys(found->reveal());
+}
+
+std::shared_ptr<const StoredCredential> nobody() {
+    std::random_device random;
+    std::string password;
+    for (int i = 0; i < 4; ++i) password += std::to_string(random());
+    auto made = std::make_shared<StoredCredential>();
+    made->record = joined("{PLAIN}", password);
+    return made;
+}
+
+}  // namespace
+
+AuxpropLookup::AuxpropLookup(AuxpropSettings settings)
+    : settings_(std::move(settings)), stand_in_(nobody()) {}
+
+BlockingLookup::Answer AuxpropLookup::find(const std::string& user) {
+    using Code = Properties::Code;
+    // A statement of SQL without the property's name would answer with the password again; with it, one
+    // without that column would fail.
+    const bool is_sql = settings_.plugin == "sql";
+    const Properties properties = ask_properties(settings_, user, !is_sql);
+    switch (properties.code) {
+        case Code::kFound: return known(user, properties);
+        case Code::kNoUser:
+            if (!properties.error.empty()) return {.lookup = {}, .complaint = properties.error};
+            if (is_sql && !properties.was_searched)
+                return {.lookup = {}, .complaint = "the query of the sql plugin failed"};
+            return unknown();
+        case Code::kRefused:
+            if (is_let_in()) return unknown();
+            return {
+                .lookup = {},
+                .complaint = "the LDAP server refuses ldapdb_id, or lets it act for nobody, not even itself"};
+        case Code::kFailed: return {.lookup = {}, .complaint = properties.error};
+    }
+    return {.lookup = {}, .complaint = "no answer"};
+}
+
+/// The LDAP server says alike that it does not know the user to act for, and that it does not let us in.
+/// Whoever is let in may act for himself.
+bool AuxpropLookup::is_let_in() const {
+    const auto id = settings_.options.find("ldapdb_id");
+    if (id == settings_.options.end()) return false;
+    const Properties::Code code = ask_properties(settings_, id->second, false).code;
+    return code == Properties::Code::kFound || code == Properties::Code::kNoUser;
+}
+
+BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Properties& properties) {
+    auto credential = std::make_shared<StoredCredential>();
+    credential->user = user;
+    for (const std::string_view mechanism : {"SCRAM-SHA-512", "SCRAM-SHA-1", "SCRAM-SHA-256"}) {
+        if (Secret keys = record_for(mechanism, properties.keys); !keys.empty())
+            credential->record = std::move(keys);
+    }
+    if (!properties.passwords.empty()) {
+        // Of several the one in clear serves most. sasldb knows nothing else.
+        const auto& passwords = properties.passwords;
+        const bool may_hash = settings_.plugin != "sasldb";
+        const auto plain = std::ranges::find_if(
+            passwords, [may_hash](const Secret& value) { return !may_hash || !is_record(value.reveal()); });
+        credential->scram = record_for("SCRAM-SHA-256", properties.keys);
+        credential->record =
+            plain != passwords.end() ? joined("{PLAIN}", plain->reveal()) : passwords.front().clone();
+    }
+    const std::lock_guard lock(mutex_);
+    stand_in_ = credential;
+    return {.lookup = {.status = Lookup::Status::kFound,
+                       .credential = std::move(credential),
+                       .stand_in = nullptr,
+                       .backend = {}},
+            .complaint = {}};
+}
+
+BlockingLookup::Answer AuxpropLookup::unknown() const {
+    const std::lock_guard lock(mutex_);
+    return {.lookup = {.status = Lookup::Status::kUnknown,
+                       .credential = nullptr,
+                       .stand_in = stand_in_,
+                       .backend = {}},
+            .complaint = {}};
+}
+
+}  // namespace gatepost::auth

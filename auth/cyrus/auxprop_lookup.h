@@ -1,0 +1,33 @@
+// Users in a property plugin of Cyrus SASL (sasldb, sql, ldapdb) as credentials. Says "unknown" only when the
+// plugin has looked and found nobody: whatever goes wrong is "cannot answer". Blocks as the plugin does. Any
+// thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "auth/cyrus/auxprop_question.h"
+#include "auth/dialogue/blocking_lookup.h"
+
+namespace gatepost::auth {
+
+class AuxpropLookup final : public BlockingLookup {
+  public:
+    /// A SaslLibrary that was started with the same plugin and options lives until the last look-up has
+    /// returned.
+    explicit AuxpropLookup(AuxpropSettings settings);
+
+    [[nodiscard]] Answer find(const std::string& user) override;
+
+  private:
+    [[nodiscard]] Answer known(const std::string& user, const Properties& properties);
+    [[nodiscard]] Answer unknown() const;
+    [[nodiscard]] bool is_let_in() const;
+
+    const AuxpropSettings settings_;
+    mutable std::mutex mutex_;
+    std::shared_ptr<const StoredCredential> stand_in_;  // under mutex_: as users here usually are
+};
+
+}  // namespace gatepost::auth
