@@ -67,36 +67,56 @@ std::shared_ptr<const StoredCredential> nobody() {
 AuxpropLookup::AuxpropLookup(AuxpropSettings settings)
     : settings_(std::move(settings)), stand_in_(nobody()) {}
 
+/// Whether a name would mean more to the plugin than a name. In 2.1.28 sql puts a backslash before a quote,
+/// which is no escape to SQLite: "x' UNION SELECT 'password' --" would log in. A directory that puts names
+/// into a filter would find ann for "an*", who is somebody else to us.
+bool AuxpropLookup::can_break_out(std::string_view user) const {
+    if (settings_.plugin == "ldapdb") return user.find_first_of("*()\\") != std::string_view::npos;
+    if (settings_.plugin != "sql") return false;
+    const auto engine = settings_.options.find("sql_engine");
+    const bool is_sqlite = engine != settings_.options.end() && engine->second.starts_with("sqlite");
+    return user.find_first_of(is_sqlite ? "'\"`\\" : "\\") != std::string_view::npos;
+}
+
 BlockingLookup::Answer AuxpropLookup::find(const std::string& user) {
     using Code = Properties::Code;
     // A statement of SQL without the property's name would answer with the password again; with it, one
     // without that column would fail.
     const bool is_sql = settings_.plugin == "sql";
+    if (can_break_out(user)) return unknown();
     const Properties properties = ask_properties(settings_, user, !is_sql);
     switch (properties.code) {
         case Code::kFound: return known(user, properties);
         case Code::kNoUser:
             if (!properties.error.empty()) return {.lookup = {}, .complaint = properties.error};
-            if (is_sql && !properties.was_searched)
-                return {.lookup = {}, .complaint = "the query of the sql plugin failed"};
+            if (settings_.plugin != "ldapdb" && !properties.was_searched)
+                return {.lookup = {},
+                        .complaint = is_sql ? "the query failed" : "there is no file at sasldb_path"};
             return unknown();
         case Code::kRefused:
-            if (is_let_in()) return unknown();
-            return {
-                .lookup = {},
-                .complaint = "the LDAP server refuses ldapdb_id, or lets it act for nobody, not even itself"};
+            if (settings_.plugin != "ldapdb") return {.lookup = {}, .complaint = properties.error};
+            if (!settings_.options.contains("ldapdb_id"))
+                return {
+                    .lookup = {},
+                    .complaint =
+                        "the LDAP server fails or knows no such user: that can only be told with ldapdb_id"};
+            return is_about(user)
+                       ? unknown()
+                       : Answer{.lookup = {},
+                                .complaint = "the LDAP server fails, or refuses ldapdb_id even for itself"};
         case Code::kFailed: return {.lookup = {}, .complaint = properties.error};
     }
     return {.lookup = {}, .complaint = "no answer"};
 }
 
-/// The LDAP server says alike that it does not know the user to act for, and that it does not let us in.
-/// Whoever is let in may act for himself.
-bool AuxpropLookup::is_let_in() const {
-    const auto id = settings_.options.find("ldapdb_id");
-    if (id == settings_.options.end()) return false;
-    const Properties::Code code = ask_properties(settings_, id->second, false).code;
-    return code == Properties::Code::kFound || code == Properties::Code::kNoUser;
+/// An LDAP server that maps names by a search lets ldapdb act for nobody whom it does not find; ldapdb
+/// reports that as it does a refused bind of its own, or a defect. But whoever is let in may act for himself:
+/// if that goes well, and the user is refused before and after, then it is about the user.
+bool AuxpropLookup::is_about(const std::string& user) const {
+    using Code = Properties::Code;
+    const Code itself = ask_properties(settings_, settings_.options.at("ldapdb_id"), false).code;
+    if (itself != Code::kFound && itself != Code::kNoUser) return false;
+    return ask_properties(settings_, user, false).code == Code::kRefused;
 }
 
 BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Properties& properties) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "auth/cyrus/auxprop_question.h"
 #include "auth/dialogue/blocking_lookup.h"
@@ -23,7 +24,8 @@ class AuxpropLookup final : public BlockingLookup {
   private:
     [[nodiscard]] Answer known(const std::string& user, const Properties& properties);
     [[nodiscard]] Answer unknown() const;
-    [[nodiscard]] bool is_let_in() const;
+    [[nodiscard]] bool can_break_out(std::string_view user) const;
+    [[nodiscard]] bool is_about(const std::string& user) const;
 
     const AuxpropSettings settings_;
     mutable std::mutex mutex_;

@@ -158,7 +158,8 @@ Properties::Code meaning(int code) {
     switch (code) {
         case SASL_OK: return Properties::Code::kFound;
         case SASL_NOUSER: return Properties::Code::kNoUser;
-        case SASL_BADAUTH: return Properties::Code::kRefused;
+        case SASL_BADAUTH:
+        case SASL_FAIL: return Properties::Code::kRefused;
         default: return Properties::Code::kFailed;
     }
 }
@@ -183,8 +184,12 @@ Properties ask_properties(const AuxpropSettings& settings, const std::string& us
     unsigned size = 0;
     if (sasl_server_start(connection, kMechanism, "", 0, &out, &size) != SASL_OK)
         call.answer.code = meaning(call.code);  // SASL_OK cannot be, and would mean nothing
+    // In 2.1.28 its file missing is "no such user" to sasldb as well.
+    if (settings.plugin == "sasldb")
+        call.answer.was_searched =
+            std::string_view(sasl_errdetail(connection)).contains("not found in sasldb");
     sasl_dispose(&connection);
-    if (call.answer.error.empty() && call.answer.code == Properties::Code::kFailed)
+    if (call.answer.error.empty() && call.answer.code >= Properties::Code::kRefused)
         call.answer.error = printable(sasl_errstring(call.code, nullptr, nullptr));
     if (call.answer.error.empty() && !call.answer.was_searched) call.answer.error = call.comment;
     return std::move(call.answer);

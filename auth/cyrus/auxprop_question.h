@@ -22,13 +22,13 @@ struct Properties {
     enum class Code {
         kFound,
         kNoUser,
-        kRefused,  ///< the plugin was not let in, or not let act for the user
+        kRefused,  ///< of ldapdb: it was not let in, or not let act for the user, or something unusual failed
         kFailed,
     };
     Code code = Code::kFailed;
     std::vector<Secret> passwords;  ///< userPassword
     std::vector<Secret> keys;       ///< authPassword
-    bool was_searched = false;      ///< sql said that a query went well and found nothing
+    bool was_searched = false;      ///< sasldb or sql said that it has looked, and found nothing
     std::string error;              ///< what the plugin complained of last, printable; "" = of nothing
 };
 

@@ -257,8 +257,7 @@ Result<std::unique_ptr<SaslLibrary>> SaslLibrary::start(Options options) {
         return fail(missing);
     }
     if (const std::string missing = missing_auxprop(); !missing.empty()) return fail(missing);
-    if (!shared().options.auxprops.empty() && !register_auxprop_question())
-        return fail("Cyrus SASL refused Gatepost's own mechanism for look-ups");
+    if (!register_auxprop_question()) return fail("Cyrus SASL refused Gatepost's own mechanism for look-ups");
     if (!start_client()) return fail("Cyrus SASL cannot start as the client that ldapdb is");
     return library;
 }

@@ -24,7 +24,7 @@ class SaslLibrary {
         /// What may be offered, upper case; no other plugin is loaded.
         std::vector<std::string> mechanisms{"PLAIN", "LOGIN"};
         /// Whose users are looked up. sql and ldapdb read their options once a process: each at most once.
-        std::vector<AuxpropSettings> auxprops;
+        std::vector<AuxpropSettings> auxprops{};
     };
 
     /// Main thread, before any other; at most one object lives at a time. The error names what to install.

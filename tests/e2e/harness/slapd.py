@@ -16,6 +16,7 @@ CONFIGURATION = """\
 include {root}/etc/ldap/schema/core.schema
 include {root}/etc/ldap/schema/cosine.schema
 include {root}/etc/ldap/schema/inetorgperson.schema
+attributetype ( 1.3.6.1.4.1.4203.1.3.4 NAME 'authPassword' EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 )
 modulepath {root}/usr/lib/ldap
 moduleload back_mdb
 pidfile {work}/pid
@@ -27,7 +28,7 @@ authz-regexp uid=([^,@]+)(@example.com)?(,cn=localhost)?(,cn=digest-md5)?,cn=aut
 database mdb
 suffix dc=example,dc=com
 directory {work}/data
-access to attrs=userPassword by self read by anonymous auth by * none
+access to attrs=userPassword,authPassword by self read by anonymous auth by * none
 access to * by * read
 """
 
@@ -36,7 +37,8 @@ MAPPINGS = {"calculated": "uid=$1,ou=people,dc=example,dc=com", "searched": "lda
 
 
 class Slapd(Program):
-    def __init__(self, folder, users, mapping="calculated"):
+    def __init__(self, folder, users, mapping="calculated", keys=None):
+        """`keys`: name to SCRAM keys, for users without a password."""
         self.root, libraries = unpack("slapd")
         self.work = folder / "slapd"
         (self.work / "data").mkdir(parents=True)
@@ -47,6 +49,7 @@ class Slapd(Program):
                    "dn: ou=people,dc=example,dc=com\nobjectClass: organizationalUnit\nou: people\n",
                    self._person(SERVICE, SERVICE_PASSWORD) + "authzTo: dn.regex:^uid=[^,]+,ou=people,dc=example,dc=com$\n"]  # fmt: skip
         entries += [self._person(name.partition("@")[0], password) for name, password in users.items()]
+        entries += [self._person(name, None) + f"objectClass: extensibleObject\nauthPassword: {value}\n" for name, value in (keys or {}).items()]
         self._run("-T", "add", "-f", self.configuration, input="\n".join(entries))
         self.port = free_port()
         self.uri = f"ldap://127.0.0.1:{self.port}"
@@ -54,7 +57,8 @@ class Slapd(Program):
 
     @staticmethod
     def _person(name, password):
-        return f"dn: uid={name},ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\nuserPassword: {password}\n"
+        entry = f"dn: uid={name},ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\nsn: {name}\n"
+        return entry + (f"userPassword: {password}\n" if password else "")
 
     def _run(self, *words, **more):
         done = subprocess.run([self.root / "usr/sbin/slapd", *words], env=self.environment, capture_output=True, text=True, **more)
