@@ -152,7 +152,7 @@ int user_verify(UserDirectory& users, const std::string& name, int input, std::o
                 std::ostream& err) {
     const auto found = users.find(name);
     if (!found) return say(err, "verify", found.error());
-    const std::shared_ptr<const auth::StoredCredential> user = *found;
+    const std::shared_ptr<const auth::StoredCredential>& user = *found;
     if (!user) return say(err, "verify", no_user(name), kWrong);
     const Result<Secret> password = read_password(input, false, err);
     if (!password) return say(err, "verify", password.error().message, kWrong);
@@ -169,7 +169,7 @@ int user_verify(UserDirectory& users, const std::string& name, int input, std::o
 int user_show(UserDirectory& users, const std::string& name, std::ostream& out, std::ostream& err) {
     const auto found = users.find(name);
     if (!found) return say(err, "show", found.error());
-    const std::shared_ptr<const auth::StoredCredential> user = *found;
+    const std::shared_ptr<const auth::StoredCredential>& user = *found;
     if (!user) return say(err, "show", no_user(name), kWrong);
     out << "name: " << printable(user->user) << '\n' << "record: " << describe(*user) << '\n';
     if (user->disabled) out << "disabled: yes\n";
