@@ -234,7 +234,7 @@ void StoreVerifier::on_service(const AttemptPtr& attempt, PasswordAnswer answer)
     conclude(attempt, run(*attempt));
 }
 
-void StoreVerifier::note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) {
+void StoreVerifier::note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) const {
     if (parts_.observer == nullptr) return;
     parts_.observer->on_backend_answer(named.name, answer, Clock::now() - attempt.asked_at);
 }

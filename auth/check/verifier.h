@@ -74,7 +74,7 @@ class StoreVerifier final : public Verifier {
     void on_service(const AttemptPtr& attempt, PasswordAnswer answer);
 
     /// What `answer` of a backend means for metrics.
-    void note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer);
+    void note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) const;
 
     void judge(const AttemptPtr& attempt);
     [[nodiscard]] bool is_remembered(Attempt& attempt);
