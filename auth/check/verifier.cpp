@@ -250,20 +250,22 @@ void StoreVerifier::judge(const AttemptPtr& attempt) {
     if (!attempt->check || !attempt->grammar.has_password()) return post(attempt, run(*attempt));
     if (attempt->check->is_cheap()) {
         // Not for speed: for the time when the store cannot answer.
-        const bool is_held = attempt->is_cacheable && is_remembered(*attempt);
+        const bool is_held = is_remembered(*attempt);
         Verdict verdict = run(*attempt);
         if (!is_held) remember(*attempt);
         return post(attempt, std::move(verdict));
     }
     // Unknown and disabled users are never remembered. But they share a hash as everybody does: if each of
     // theirs took its own, a burst of equal guesses would tell them from a user by the time that it takes.
-    if (attempt->is_cacheable && is_remembered(*attempt)) return post(attempt, run(*attempt));
+    if (is_remembered(*attempt)) return post(attempt, run(*attempt));
     if (is_first_of_its_kind(attempt)) hash(attempt);
 }
 
+/// Looked up for strangers and disabled users too, though they are never there: it would be seen in the time.
 bool StoreVerifier::is_remembered(Attempt& attempt) {
     const bool is_held = parts_.cache.holds(attempt.backend, attempt.user(), attempt.password(),
                                             attempt.version.reveal(), Clock::now());
+    if (!attempt.is_cacheable) return false;
     if (parts_.observer != nullptr && parts_.cache.is_on())
         parts_.observer->on_cache_lookup(attempt.backend, is_held);
     attempt.is_remembered = is_held;
@@ -309,8 +311,8 @@ void StoreVerifier::hand_on(const AttemptPtr& attempt) {
 
 void StoreVerifier::remember(const Attempt& attempt) {
     const std::optional<bool> was_equal = attempt.check ? attempt.check->was_equal() : std::nullopt;
-    if (!attempt.is_cacheable || !attempt.message || !was_equal) return;
-    if (*was_equal) {
+    if (!attempt.message || !was_equal) return;
+    if (*was_equal && attempt.is_cacheable) {
         parts_.cache.remember(attempt.backend, attempt.user(), attempt.password(), attempt.version.reveal(),
                               Clock::now());
     } else {

@@ -31,11 +31,12 @@ def test_check_says_one_line(gatepost):
 
 
 def test_check_and_serve_say_who_keeps_a_mechanism_from_being_offered(make_gatepost, sink, tmp_path):
-    hashed = command("hash", "--scheme", "SHA512-CRYPT", input="a password\n").stdout.strip()
-    (tmp_path / "hashed").write_text(f"ann:{hashed}\nbob:{hashed}\ncarol:{{PLAIN}}in clear\n")
-    gate = make_gatepost(sink.port, {"auth": {"mechanisms": ["SCRAM-SHA-256", "PLAIN"]}, "backends": {"local": {"path": str(tmp_path / "hashed")}}})
+    record = command("hash", "--scheme", "SHA512-CRYPT", input="a password\n").stdout.strip()
+    users = tmp_path / "hashed-users"
+    users.write_text("".join(f"{user}:{record}\n" for user in USERS))
+    gate = make_gatepost(sink.port, {"auth": {"mechanisms": ["SCRAM-SHA-256", "PLAIN"]}, "backends": {"local": {"path": str(users)}}})
     done = command("check", "--config", gate.config_path)
-    note = "backends.local: 2 of 3 users cannot use SCRAM-SHA-256"
+    note = f"backends.local: {len(USERS)} of {len(USERS)} users cannot use SCRAM-SHA-256"
     assert done.returncode == 0 and len(done.stdout.splitlines()) == 1
     assert done.stderr.count("note: ") == 1 and note in done.stderr, done.stderr
     assert wait_until(lambda: note in gate.log) and gate.log.count(note) == 1, gate.log
