@@ -117,6 +117,10 @@ TlsStream::Read TlsStream::read(std::span<char> space) {
     return {.outcome = judge(result), .octets = got};
 }
 
+void TlsStream::keep_plaintext() noexcept {
+    SSL_clear_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 TlsStream::Outcome TlsStream::write(ByteView octets) {
     if (octets.empty()) return Outcome::kDone;
     ERR_clear_error();

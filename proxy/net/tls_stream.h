@@ -56,6 +56,10 @@ class TlsStream {
     /// At most one record. More may be held(): then the socket need not become readable for the next read.
     [[nodiscard]] Read read(std::span<char> space);
 
+    /// What is read from now on is no secret: OpenSSL need not wipe its copy of each record, which costs a
+    /// tenth of the CPU of big messages. Until then it does.
+    void keep_plaintext() noexcept;
+
     /// Encrypts all of `octets` into wire(). Requires a completed handshake.
     [[nodiscard]] Outcome write(ByteView octets);
 

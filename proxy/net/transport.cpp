@@ -325,6 +325,10 @@ void Transport::begin_handshake(std::unique_ptr<TlsStream> stream, TlsStart star
     }
 }
 
+void Transport::expect_no_secret() noexcept {
+    if (tls_) tls_->keep_plaintext();
+}
+
 /// Octets that came before TLS started and that nobody has consumed.
 void Transport::settle_received() {
     if (tls_start_ == TlsStart::kWithReceived) {

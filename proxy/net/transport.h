@@ -131,6 +131,10 @@ class Transport final {
     /// Inside on_bytes(): what it consumes is overwritten after it, because it held a secret.
     void wipe_shown() noexcept { wipes_shown_ = true; }
 
+    /// Nothing secret will be read from now on, so that TLS may leave what it reads in its buffers until they
+    /// are used again. Until this is said, TLS of an accepted connection wipes them.
+    void expect_no_secret() noexcept;
+
     /// Sends what is collected, then close_notify under TLS, then closes; gives up after `grace`. No callback
     /// follows. What cannot be sent at once is handed to the loop, so the transport may be destroyed right
     /// after.

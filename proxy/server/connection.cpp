@@ -126,7 +126,11 @@ std::size_t Connection::show_to_conversation(ByteView bytes) {
     const std::size_t consumed = conversation_->on(session::BytesFromClient{bytes, wall_now()});
     context_.received += consumed;
     // Passwords were among them.
-    if (was_in_auth || conversation_->is_in_auth()) client_.wipe_shown();
+    if (was_in_auth || conversation_->is_in_auth()) {
+        client_.wipe_shown();
+    } else if (!conversation_->user().empty()) {
+        client_.expect_no_secret();
+    }
     return consumed;
 }
 

@@ -79,8 +79,9 @@ class Conversation {
     void on(DrainRequested event);
 
     [[nodiscard]] State state() const noexcept { return state_; }
-    /// An AUTH exchange is under way: what the client sent holds secrets.
-    [[nodiscard]] bool is_in_auth() const noexcept { return exchange_ != nullptr; }
+    /// An AUTH exchange is under way, or has just ended with the line before: what the client sent holds
+    /// secrets.
+    [[nodiscard]] bool is_in_auth() const noexcept { return exchange_ != nullptr || line_is_auth_; }
     /// No transaction would be cut by closing now.
     [[nodiscard]] bool is_between_transactions() const noexcept;
 

@@ -3,13 +3,14 @@ import base64
 import contextlib
 import json
 import pathlib
+import subprocess
 import urllib.parse
 import urllib.request
 
 from harness import sasl
 from harness.client import Client, b64, plain
 from harness.gatepost import USERS, command
-from harness.process import wait_until
+from harness.process import sanitized, wait_until
 from harness.redis import Redis
 
 USER, PASSWORD = "alice@example.com", USERS["alice@example.com"]
@@ -108,3 +109,46 @@ def test_a_core_would_hold_no_memory(gatepost):
     assert int((process / "coredump_filter").read_text(), 16) == 0
     limit = next(line for line in (process / "limits").read_text().splitlines() if line.startswith("Max core file size"))
     assert limit.split()[4:6] == ["0", "0"], limit
+
+
+def core_of(process, folder):
+    """All that gcore writes of the process, which honours coredump_filter as the kernel does."""
+    done = subprocess.run(["gcore", "-o", folder / "core", str(process.pid)], capture_output=True, text=True, timeout=120)
+    path = folder / f"core.{process.pid}"
+    assert path.exists(), done.stdout + done.stderr
+    octets = path.read_bytes()
+    path.unlink()
+    return octets
+
+
+def test_a_core_that_is_written_nevertheless(make_gatepost, sink, tmp_path):
+    """As started it holds nothing. Made to hold everything, it holds the users file and no trace of who has logged in with a password."""
+    user, password, guess = "hashed@example.com", "core-8841-of-a-hashed-user", "core-1177-wrong-guess"
+    gate = make_gatepost(sink.port, {"auth": {"failure_delay": "10ms", "mechanisms": ["PLAIN", "LOGIN"], "max_attempts": 20}})
+    record = command("hash", input=password + "\n").stdout.strip()
+    gate.users_path.write_text(gate.users_path.read_text() + f"{user}:{record}\n")
+    assert wait_until(lambda: f"users={len(USERS) + 1}" in gate.log)
+    gate.secrets.update({password, guess})
+
+    def talk(*lines):
+        return [client.command(line).code for line in lines][-1]
+
+    with Client(gate.tls_port, implicit_tls=True) as stays, Client(gate.tls_port, implicit_tls=True) as fails:
+        for client in (fails, stays):
+            client.ehlo()
+            assert talk(f"AUTH PLAIN {plain(user, guess)}", f"AUTH PLAIN {b64(guess)}", f"AUTH PLAIN {plain(user, guess)}!") == 501
+            assert talk("AUTH LOGIN", b64(user), b64(guess)) == 535
+            assert talk(f"AUTH PLAIN {'A' * 3000}{b64(guess)}!") == 501  # so far behind that no later line covers it
+        assert talk(f"AUTH PLAIN {plain(user, password)}") == 235
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            assert talk("AUTH LOGIN", b64(user), b64(password)) == 235
+        forms_of = {secret: [form.encode() for form in (secret, b64(secret), plain(user, secret)[:-2])] for secret in (password, guess)}
+        core = core_of(gate.process, tmp_path)
+        assert not any(form in core for forms in forms_of.values() for form in forms)
+        assert USERS["carol"].encode() not in core and record.encode() not in core
+        if not sanitized():  # the memory of a sanitizer is terabytes
+            pathlib.Path(f"/proc/{gate.process.pid}/coredump_filter").write_text("0x33")
+            core = core_of(gate.process, tmp_path)
+            assert USERS["carol"].encode() in core and record.encode() in core, "a core of the whole memory holds the users file: this test can find things"
+            assert {secret: [form for form in forms if form in core] for secret, forms in forms_of.items()} == {password: [], guess: []}
