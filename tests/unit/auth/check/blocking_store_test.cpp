@@ -81,7 +81,7 @@ class BlockingStoreTest : public ::testing::Test {
   protected:
     using Status = Lookup::Status;
 
-    ~BlockingStoreTest() override {
+    void TearDown() override {
         lookup_->release();
         EXPECT_TRUE(store_->stop());
     }
