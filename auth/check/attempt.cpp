@@ -90,10 +90,12 @@ Verdict Attempt::believed(Verdict verdict) {
         return proves_disabled_user() ? refusal(Outcome::kRejected, Reason::kDisabled)
                                       : refusal(Outcome::kUnavailable, Reason::kEngineFailed);
     }
-    // SCRAM says that the proof was right one step before the end. For a disabled user that would be a step
-    // more than a wrong password takes.
-    const bool is_last_challenge = verdict.outcome == Outcome::kChallenge &&
-                                   mechanism.starts_with("SCRAM-") && verdict.challenge.starts_with("v=");
+    // SCRAM and DIGEST-MD5 say that the proof was right one step before the end. For a disabled user that
+    // would be a step more than a wrong password takes.
+    const bool is_last_challenge =
+        verdict.outcome == Outcome::kChallenge &&
+        ((mechanism.starts_with("SCRAM-") && verdict.challenge.starts_with("v=")) ||
+         (mechanism == "DIGEST-MD5" && verdict.challenge.starts_with("rspauth=")));
     if (is_last_challenge && proves_disabled_user()) return refusal(Outcome::kRejected, Reason::kDisabled);
     const bool has_answered =
         check && check->reason() != Reason::kEngineFailed && check->reason() != Reason::kNone;
