@@ -22,8 +22,6 @@ std::unique_ptr<ServerFinder> make_finder(net::EventLoop& loop, net::Resolver& r
     }
     SentinelSettings sentinels{.servers = settings.url.servers, .master = settings.url.master, .link = {}};
     sentinels.link.tls = settings.url.is_tls ? settings.tls : nullptr;
-    sentinels.link.username = settings.sentinel_username;
-    sentinels.link.password = settings.sentinel_password;
     sentinels.link.client_name = settings.client_name;
     sentinels.patience = std::min(sentinels.patience, settings.connect_timeout);
     return std::make_unique<Sentinel>(loop, resolver, std::move(sentinels));
@@ -104,7 +102,6 @@ void RedisConnection::send_waiting() {
 
 void RedisConnection::answer(Command command, RedisOutcome outcome) {
     if (!command.answer) return;
-    observer_.on_redis_command(outcome.status, loop_.now() - command.began);
     loop_.defer([answer = std::move(command.answer), outcome = std::move(outcome)]() mutable {
         answer(std::move(outcome));
     });

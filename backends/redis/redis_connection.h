@@ -20,16 +20,22 @@ namespace gatepost::backends {
 
 struct RedisSettings {
     RedisUrl url;
-    std::string username;                    ///< instead of the URL's
-    std::shared_ptr<const Secret> password;  ///< instead of the URL's
-    std::string sentinel_username;           ///< of the Sentinels themselves
-    std::shared_ptr<const Secret> sentinel_password;
+    std::string username;                              ///< instead of the URL's
+    std::shared_ptr<const Secret> password;            ///< instead of the URL's
     std::shared_ptr<const net::TlsClientContext> tls;  ///< required by rediss://; of this thread alone
     std::string client_name = "gatepost";
     Duration timeout = std::chrono::seconds(2);          ///< of a command, from command() to its answer
     Duration connect_timeout = std::chrono::seconds(2);  ///< of each address, greetings included
     Duration idle = std::chrono::seconds(15);            ///< then PING
     std::size_t most_waiting = 1024;                     ///< commands, in flight ones included
+};
+
+/// What became of one command.
+enum class RedisStatus {
+    kReply,         ///< the server answered; the answer may be an error
+    kTimedOut,      ///< not within the deadline
+    kDisconnected,  ///< the connection was lost with the command in flight: it may have been carried out
+    kRefused,       ///< not sent: the breaker is open, or too many wait
 };
 
 struct RedisOutcome {

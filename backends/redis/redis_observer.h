@@ -3,17 +3,7 @@
 
 #include <string_view>
 
-#include "proxy/base/clock.h"
-
 namespace gatepost::backends {
-
-/// What became of one command.
-enum class RedisStatus {
-    kReply,         ///< the server answered; the answer may be an error
-    kTimedOut,      ///< not within the deadline
-    kDisconnected,  ///< the connection was lost with the command in flight: it may have been carried out
-    kRefused,       ///< not sent: the breaker is open, or too many wait
-};
 
 /// Called on the loop's thread, from inside the connection: must not call it back. Views are valid during the
 /// call.
@@ -26,7 +16,6 @@ class RedisObserver {
     /// An attempt failed, or a connection was lost. `server` may be empty: none was found.
     virtual void on_redis_lost(std::string_view server, std::string_view reason) = 0;
     virtual void on_redis_breaker(bool is_open) = 0;
-    virtual void on_redis_command(RedisStatus status, Duration took) = 0;
 };
 
 }  // namespace gatepost::backends

@@ -39,7 +39,6 @@ class RedisUsers final : public auth::UserDirectory, private RedisObserver {
     void on_redis_connected(std::string_view server) override;
     void on_redis_lost(std::string_view server, std::string_view reason) override;
     void on_redis_breaker(bool /*is_open*/) override {}
-    void on_redis_command(RedisStatus /*status*/, Duration /*took*/) override {}
 
     /// Sends them all at once and waits for all answers, errors among them.
     [[nodiscard]] auth::FromDirectory<Replies> ask(const std::vector<Words>& commands);

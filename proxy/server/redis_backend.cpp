@@ -27,7 +27,6 @@ class RedisWatch final : public backends::RedisObserver {
         log_.lost(server, reason, had_one);
     }
     void on_redis_breaker(bool is_open) override { log_.breaker(is_open); }
-    void on_redis_command(backends::RedisStatus /*status*/, Duration /*took*/) override {}
 
   private:
     RedisLog& log_;

@@ -28,7 +28,6 @@ class Telling final : public backends::RedisObserver {
         say("# lost " + std::string(server) + ": " + std::string(reason));
     }
     void on_redis_breaker(bool is_open) override { say(is_open ? "# breaker open" : "# breaker closed"); }
-    void on_redis_command(backends::RedisStatus /*status*/, Duration /*took*/) override {}
 };
 
 std::string describe(const auth::Lookup& lookup) {

@@ -128,12 +128,10 @@ class FakeObserver final : public RedisObserver {
     void on_redis_connected(std::string_view server) override { connected.emplace_back(server); }
     void on_redis_lost(std::string_view, std::string_view reason) override { lost.emplace_back(reason); }
     void on_redis_breaker(bool is_open) override { breaker.push_back(is_open); }
-    void on_redis_command(RedisStatus status, Duration) override { statuses.push_back(status); }
 
     std::vector<std::string> connected;
     std::vector<std::string> lost;
     std::vector<bool> breaker;
-    std::vector<RedisStatus> statuses;
 };
 
 }  // namespace gatepost::backends::testing

@@ -214,7 +214,6 @@ TEST_F(RedisConnectionTest, Idle_IsPinged) {
     with.idle = 20ms;
     start(std::move(with));
     ASSERT_TRUE(run_until(loop, [&] { return fake.count("PING") >= 4; }));
-    EXPECT_TRUE(observer.statuses.empty()) << "nobody asked";
     fake.answers["PING"] = "";
     ASSERT_TRUE(run_until(loop, [&] { return observer.lost.size() == 1; }));
     EXPECT_EQ(observer.lost[0], "no answer to a command in time");
