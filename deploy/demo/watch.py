@@ -46,7 +46,7 @@ class Watch:
 
     def run(self):
         """Until Ctrl-C; a Problem when a server ends by itself."""
-        # Noted, not raised where it happens: Python drops what is raised while it destroys an object.
+        # Set here, because who was started in the background of a shell has inherited that SIGINT is ignored.
         ended = []
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: ended.append(True))
