@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -244,6 +245,8 @@ TEST_F(SaslauthdClientTest, WaitingCountsForTheDeadlineButNotAgainstTheDaemon) {
     settings_.breaker_failures = 2;
     daemon_.plan = [](const auto&) { return FakeSaslauthd::hang(); };
     for (int i = 0; i < 10; ++i) ask("alice");
+    std::this_thread::sleep_for(
+        60ms);  // all are late before the first is looked at, however slow this machine
     ASSERT_TRUE(run_until_all());
     EXPECT_THAT(outcomes_, Each(Outcome::kDeadline));
     EXPECT_THAT(details_, ::testing::Contains("still waiting"));
