@@ -1,7 +1,7 @@
 #include "auth/cyrus/mechanism_client.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -43,7 +43,7 @@ struct MechanismClient::Callbacks {
           secret(sizeof(sasl_secret_t) + password.size() + 1) {
         auto* const value = reinterpret_cast<sasl_secret_t*>(secret.data());
         value->len = password.size();
-        std::memcpy(value->data, password.reveal().data(), password.size());
+        std::ranges::copy(password.reveal(), value->data);
         table = {{{SASL_CB_USER, proc(&acts_for), this},
                   {SASL_CB_AUTHNAME, proc(&user_name), this},
                   {SASL_CB_PASS, proc(&password_of), this},

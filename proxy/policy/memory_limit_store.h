@@ -2,12 +2,12 @@
 // longest not asked for are forgotten first. Never waits for anything but a stripe. Any thread.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <list>
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "proxy/policy/limit_store.h"
 
@@ -47,7 +47,8 @@ class MemoryLimitStore final : public LimitStore {
     static void forget_oldest(Stripe& stripe);
 
     std::size_t most_keys_of_stripe_;
-    std::array<Stripe, kStripes> stripes_;
+    /// On the heap, where their alignment is kept wherever the store itself stands.
+    std::vector<Stripe> stripes_ = std::vector<Stripe>(kStripes);
 };
 
 }  // namespace gatepost::policy

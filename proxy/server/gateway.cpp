@@ -121,7 +121,7 @@ class Gateway {
                                 .log = log_,
                                 .registry = registry_,
                                 .authenticators = authenticators_,
-                                .limits = *limits_};
+                                .limits = limits_};
         for (unsigned i = 0; i < plan_->workers; ++i) {
             Result<std::unique_ptr<Worker>> worker = Worker::make(i, parts);
             if (!worker) {
@@ -259,9 +259,7 @@ class Gateway {
     net::BackgroundThread background_;
     net::Resolver resolver_{background_};
     Authenticators authenticators_{loop_};
-    /// On the heap: its stripes ask for cache lines of their own, which a frame on the stack does not
-    /// promise.
-    const std::unique_ptr<policy::MemoryLimitStore> limits_ = std::make_unique<policy::MemoryLimitStore>();
+    policy::MemoryLimitStore limits_;
     std::vector<net::UniqueFd> listening_;
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
