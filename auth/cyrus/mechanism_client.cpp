@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <sasl/sasl.h>
 
+#include "auth/cyrus/plugins.h"
 #include "proxy/base/printable.h"
 
 namespace gatepost::auth {
@@ -22,15 +24,27 @@ int say_nothing(void* /*context*/, int /*level*/, const char* /*message*/) {
     return SASL_OK;
 }
 
-const std::array<sasl_callback_t, 2>& silence() {
-    static const std::array<sasl_callback_t, 2> table{
-        {{SASL_CB_LOG, proc(&say_nothing), nullptr}, {SASL_CB_LIST_END, nullptr, nullptr}}};
+/// Only plugins that are known here: libgs2 loses memory when it is only loaded.
+int verify_file(void* /*context*/, const char* path, sasl_verify_type_t type) {
+    if (type != SASL_VRFY_PLUGIN || path == nullptr) return SASL_OK;
+    std::string_view file(path);
+    file.remove_prefix(file.rfind('/') + 1);  // npos + 1 is the beginning
+    const bool is_known = std::ranges::any_of(known_plugins(), [file](const Plugin& plugin) {
+        return !plugin.file.empty() && file.starts_with(plugin.file);
+    });
+    return is_known ? SASL_OK : SASL_CONTINUE;
+}
+
+const std::array<sasl_callback_t, 3>& of_library() {
+    static const std::array<sasl_callback_t, 3> table{{{SASL_CB_LOG, proc(&say_nothing), nullptr},
+                                                       {SASL_CB_VERIFYFILE, proc(&verify_file), nullptr},
+                                                       {SASL_CB_LIST_END, nullptr, nullptr}}};
     return table;
 }
 
 }  // namespace
 
-ClientLibrary::ClientLibrary() : is_usable_(sasl_client_init(silence().data()) == SASL_OK) {}
+ClientLibrary::ClientLibrary() : is_usable_(sasl_client_init(of_library().data()) == SASL_OK) {}
 
 ClientLibrary::~ClientLibrary() {
     if (is_usable_) sasl_client_done();
