@@ -138,8 +138,10 @@ TEST_F(RedisConnectionTest, PasswordWanted_OrLoading_IsNotReady) {
 TEST_F(RedisConnectionTest, Silence_TimesOutAndTheConnectionIsMadeAnew) {
     fake.answers["GET"] = fake.answers["LATER"] = "";
     connected();
-    connection->command({"GET"}, keep());
-    connection->command({"LATER"}, keep());
+    loop.post([&] {  // in one turn, which has one time
+        connection->command({"GET"}, keep());
+        connection->command({"LATER"}, keep());
+    });
     ASSERT_TRUE(run_until(loop, [&] { return outcomes.size() == 2; }));
     EXPECT_EQ(outcomes[0].status, RedisStatus::kTimedOut);
     EXPECT_EQ(outcomes[1].status, RedisStatus::kTimedOut) << "asked in the same instant";

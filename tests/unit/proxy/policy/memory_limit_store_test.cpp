@@ -97,13 +97,15 @@ TEST(MemoryLimitStore, WornOffKeysMakeRoomAfterAFlood) {
     EXPECT_LE(store.size(), MemoryLimitStore::kStripes * 2);
 }
 
+// The allocators of the sanitizers do not say what is in use.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST(MemoryLimitStore, AKeyTakesNoMoreThan300Octets) {
     constexpr std::size_t kKeys = 100'000;
     MemoryLimitStore store;
     test::LateExecutor home;
     const auto in_use = [] { return mallinfo2().uordblks; };
     const std::size_t before = in_use();
-    if (before == 0) GTEST_SKIP() << "this allocator does not say";
+    ASSERT_NE(before, 0U);
     for (std::size_t key = 0; key < kKeys; ++key) {
         // As long as the longest that guessing makes of an IPv4 network and a name that is not hashed.
         const std::string number = std::to_string(100'000 + key);
@@ -118,6 +120,7 @@ TEST(MemoryLimitStore, AKeyTakesNoMoreThan300Octets) {
     EXPECT_LE(each, 300U);
     RecordProperty("octets_a_key", static_cast<int>(each));
 }
+#endif
 
 /// As many plain states as there are keys: what striping and sweeping must not change. Time goes forward
 /// only: of a clock that jumps back behind a sweep the store remembers less than the plain states.
