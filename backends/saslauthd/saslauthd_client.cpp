@@ -20,6 +20,9 @@ namespace {
 using auth::PasswordAnswer;
 using Answer = std::move_only_function<void(PasswordAnswer)>;
 
+/// RFC 6761: nobody can have it.
+constexpr std::string_view kNobodysRealm = "no-such-realm.invalid";
+
 PasswordAnswer answer_for(SaslauthdOutcome outcome) {
     switch (outcome) {
         case SaslauthdOutcome::kAccepted: return PasswordAnswer::kAccepted;
@@ -27,6 +30,7 @@ PasswordAnswer answer_for(SaslauthdOutcome outcome) {
         case SaslauthdOutcome::kPasswordTooLong: return PasswordAnswer::kRefused;
         case SaslauthdOutcome::kDeadline: return PasswordAnswer::kTimedOut;
         case SaslauthdOutcome::kTrouble:
+        case SaslauthdOutcome::kIgnoresRealms:
         case SaslauthdOutcome::kConnectFailed:
         case SaslauthdOutcome::kClosed:
         case SaslauthdOutcome::kNonsense:
@@ -42,6 +46,7 @@ std::optional<bool> daemon_is_well(SaslauthdOutcome outcome) {
     switch (outcome) {
         case SaslauthdOutcome::kAccepted:
         case SaslauthdOutcome::kRefused:
+        case SaslauthdOutcome::kIgnoresRealms:
         case SaslauthdOutcome::kTrouble: return true;
         case SaslauthdOutcome::kConnectFailed:
         case SaslauthdOutcome::kClosed:
@@ -69,9 +74,12 @@ void post_answer(Executor& home, Answer answer, PasswordAnswer value) {
 /// One password on its way: waiting for a slot, or on a connection of its own.
 class SaslauthdClient::Check final : public net::TransportHandler {
   public:
-    Check(SaslauthdClient& client, Secret request, bool is_probe, Executor& home, Answer answer)
+    /// `realm_test`: what is asked after a yes, or nothing.
+    Check(SaslauthdClient& client, Secret request, Secret realm_test, bool is_probe, Executor& home,
+          Answer answer)
         : client_(client),
           request_(std::move(request)),
+          realm_test_(std::move(realm_test)),
           home_(home),
           answer_(std::move(answer)),
           deadline_(
@@ -84,8 +92,8 @@ class SaslauthdClient::Check final : public net::TransportHandler {
 
     /// Connects and asks; a unix socket does both at once. Returns what failed.
     [[nodiscard]] std::optional<std::string> begin() {
+        if (!has_begun_) asked_ = client_.loop_.now();
         has_begun_ = true;
-        asked_ = client_.loop_.now();
         const Secret request = std::exchange(request_, {});
         std::expected<net::UniqueFd, int> socket = net::dial(client_.settings_.socket);
         if (!socket) return reason_of(socket.error());
@@ -124,12 +132,23 @@ class SaslauthdClient::Check final : public net::TransportHandler {
         client_.end(*this, had_connected ? SaslauthdOutcome::kClosed : SaslauthdOutcome::kConnectFailed, "");
     }
 
+    /// To be begun again, with the question whether realms count. May be called inside one of its callbacks.
+    void prepare_realm_test() {
+        transport_->close();
+        client_.loop_.defer([over = std::move(transport_)] {});
+        request_ = std::exchange(realm_test_, {});
+        is_testing_ = true;
+    }
+    [[nodiscard]] bool has_realm_test() const noexcept { return !realm_test_.empty(); }
+    [[nodiscard]] bool is_testing() const noexcept { return is_testing_; }
+
     /// No callback follows, and the descriptor is free. The check itself may be inside one of its callbacks
     /// still.
     void finish(PasswordAnswer value) {
         deadline_.stop();
         if (transport_) transport_->close();
         request_.clear();
+        realm_test_.clear();
         post_answer(home_, std::move(answer_), value);
     }
 
@@ -143,6 +162,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
   private:
     SaslauthdClient& client_;
     Secret request_;
+    Secret realm_test_;
     Executor& home_;
     Answer answer_;
     net::Timer deadline_;
@@ -151,6 +171,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
     TimePoint asked_;
     const bool is_probe_;
     bool has_begun_ = false;
+    bool is_testing_ = false;
 };
 
 SaslauthdClient::SaslauthdClient(net::EventLoop& loop, SaslauthdSettings settings,
@@ -179,19 +200,22 @@ void SaslauthdClient::check(std::string_view user, const Secret& password, Execu
     }
     const CircuitBreaker::Pass pass = breaker_.admit(loop_.now());
     if (pass == CircuitBreaker::Pass::kNone) return refuse(SaslauthdOutcome::kCircuitOpen, "");
+    const std::size_t at = user.rfind('@');
+    const bool has_realm = at != std::string_view::npos && at + 1 != user.size();
+    const std::string_view name = has_realm ? user.substr(0, at) : user;
+    const std::string_view realm = has_realm ? user.substr(at + 1) : std::string_view(settings_.realm);
+    const auto question = [&](std::string_view of) {
+        return saslauthd_request(name, password.reveal(), settings_.service, of);
+    };
     waiting_.push_back(std::make_unique<Check>(
-        *this, request_for(user, password), pass == CircuitBreaker::Pass::kProbe, home, std::move(answer)));
+        *this, question(realm), must_test_realm(realm) ? question(kNobodysRealm) : Secret(),
+        pass == CircuitBreaker::Pass::kProbe, home, std::move(answer)));
     begin_waiting();
 }
 
-Secret SaslauthdClient::request_for(std::string_view user, const Secret& password) const {
-    std::string_view realm = settings_.realm;
-    const std::size_t at = settings_.splits_user ? user.rfind('@') : std::string_view::npos;
-    if (at != std::string_view::npos) {
-        realm = user.substr(at + 1);
-        user = user.substr(0, at);
-    }
-    return saslauthd_request(user, password.reveal(), settings_.service, realm);
+/// Of his own realm the operator has said that all users are of it.
+bool SaslauthdClient::must_test_realm(std::string_view realm) const {
+    return realm != settings_.realm && loop_.now() >= realms_are_believed_until_;
 }
 
 void SaslauthdClient::begin_waiting() {
@@ -206,8 +230,22 @@ void SaslauthdClient::begin_waiting() {
 }
 
 void SaslauthdClient::end(Check& check, SaslauthdOutcome outcome, std::string_view detail) {
+    if (outcome == SaslauthdOutcome::kAccepted && check.has_realm_test()) return put_to_the_test(check);
+    if (check.is_testing() && outcome == SaslauthdOutcome::kRefused) {
+        realms_are_believed_until_ = loop_.now() + settings_.realm_test_interval;
+        outcome = SaslauthdOutcome::kAccepted;
+    } else if (check.is_testing() && outcome == SaslauthdOutcome::kAccepted) {
+        outcome = SaslauthdOutcome::kIgnoresRealms;
+        detail = "saslauthd accepts a password under any realm: start it with -r, or set realm";
+    }
     settle(take(check), outcome, detail);
     begin_waiting();
+}
+
+void SaslauthdClient::put_to_the_test(Check& check) {
+    check.prepare_realm_test();
+    if (const std::optional<std::string> failure = check.begin())
+        end(check, SaslauthdOutcome::kConnectFailed, *failure);
 }
 
 void SaslauthdClient::settle(CheckPointer check, SaslauthdOutcome outcome, std::string_view detail) {

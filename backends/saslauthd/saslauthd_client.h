@@ -1,6 +1,11 @@
-// Asks saslauthd, by its own socket protocol, whether a password is right: one connection a check, without
+// Asks saslauthd, by its own socket protocol, whether a password is right: one connection a question, without
 // ever waiting in the reactor. Never retries: a password must not be judged twice. One client per worker, on
 // the thread of its loop; `saslauthd -n` bounds what all workers together get.
+//
+// As libsasl, and so Postfix, does, what follows the last @ of a name is sent as the realm, which saslauthd
+// joins to the name again when started with -r. Without -r PAM and shadow ignore it: ann's password would log
+// in as ann@anything, who is somebody else to everything behind. So the first yes for a name with a realm is
+// put to the test: whoever says yes under a realm that nobody has, too, said nothing about this one.
 #pragma once
 
 #include <cstddef>
@@ -21,15 +26,14 @@ namespace gatepost::backends {
 struct SaslauthdSettings {
     net::SocketAddress socket;  ///< unix: what saslauthd's -m names, with its "/mux"
     std::string service = "smtp";
-    std::string realm;  ///< sent with names that have none of their own
-    /// As libsasl, and so Postfix, does: what follows the last @ of a name is sent as the realm. saslauthd
-    /// joins the two again when started with -r. Without this the name goes as it is, always with `realm`.
-    bool splits_user = true;
+    std::string realm;  ///< sent with names that have none of their own; a daemon that knows no realms may
+                        ///< serve this one alone
     Duration deadline = std::chrono::seconds(5);  ///< for a check as a whole, waiting for a slot included
     std::size_t max_connections = 32;
     std::size_t max_waiting = 1024;
-    std::size_t breaker_failures = 5;                  ///< in a row; then kUnavailable at once …
-    Duration breaker_pause = std::chrono::seconds(1);  ///< … for so long
+    std::size_t breaker_failures = 5;                         ///< in a row; then kUnavailable at once …
+    Duration breaker_pause = std::chrono::seconds(1);         ///< … for so long
+    Duration realm_test_interval = std::chrono::minutes(10);  ///< the daemon may be started anew, without -r
 };
 
 /// Why a check ended as it did.
@@ -38,6 +42,7 @@ enum class SaslauthdOutcome {
     kRefused,
     kPasswordTooLong,  ///< refused without asking
     kTrouble,          ///< saslauthd says that it could not look; from here on: unavailable
+    kIgnoresRealms,    ///< it says yes under a realm that nobody has
     kConnectFailed,
     kClosed,  ///< before a whole reply
     kNonsense,
@@ -77,7 +82,8 @@ class SaslauthdClient final : public auth::PasswordService {
     class Check;
     using CheckPointer = std::unique_ptr<Check>;
 
-    [[nodiscard]] Secret request_for(std::string_view user, const Secret& password) const;
+    [[nodiscard]] bool must_test_realm(std::string_view realm) const;
+    void put_to_the_test(Check& check);
     void begin_waiting();
     void end(Check& check, SaslauthdOutcome outcome, std::string_view detail);
     void settle(CheckPointer check, SaslauthdOutcome outcome, std::string_view detail);
@@ -88,6 +94,7 @@ class SaslauthdClient final : public auth::PasswordService {
     const SaslauthdSettings settings_;
     SaslauthdObserver& observer_;
     CircuitBreaker breaker_;
+    TimePoint realms_are_believed_until_{};
     std::vector<CheckPointer> running_;
     /// In the order of their deadlines, which are all equally long.
     std::deque<CheckPointer> waiting_;

@@ -7,7 +7,7 @@ import pytest
 from harness.client import Client, b64, plain
 from harness.gatepost import USERS
 from harness.process import wait_until
-from harness.saslauthd import Saslauthd
+from harness.saslauthd import Saslauthd, ask
 
 USER = "alice@example.com"
 PASSWORD = USERS[USER]
@@ -71,6 +71,25 @@ def test_wrong_unknown_and_too_long_are_one_reply(gate):
         assert client.command(b64(USER)).code == 334
         assert client.command(b64("wrong")) == "535 5.7.8"
         client.login(USER, PASSWORD)
+
+
+def test_a_daemon_that_ignores_realms_lets_nobody_in_under_another_name(tmp_path, make_gatepost, sink):
+    (tmp_path / "shadow").mkdir()
+    daemon = Saslauthd(tmp_path / "shadow", {"ann": PASSWORD}, mechanism="shadow")
+    assert ask(daemon.path, "ann", PASSWORD, "anything.example") == "OK", "or the test shows nothing"
+    with contextlib.ExitStack() as stack:
+        stack.callback(daemon.stop)
+        gate = make_gatepost(sink.port, changes(daemon.path))
+        assert auth(gate, "ann") == 235
+        assert auth(gate, "ann@anything.example") == "454 4.7.0"
+        assert wait_until(lambda: "start it with -r" in gate.log, 5)
+        assert auth(gate, "ann@anything.example", "wrong") == 535
+        assert auth(gate, "ann@") == 535
+        daemon.kill()
+        daemon.words = ["-r"]
+        daemon.start()
+        assert wait_until(lambda: auth(gate, "ann").code == 235, 10, 0.2)
+        assert auth(gate, "ann@anything.example") == 535
 
 
 def test_password_changed_behind_our_back_counts_at_once(gate, daemon):

@@ -30,14 +30,15 @@ def ask(path, user, password, realm="", service="smtp", timeout=10):
 
 
 class Saslauthd(Program):
-    """Knows `users` (name: password); `path` is its socket, what Cyrus calls saslauthd_path."""
+    """Knows `users` (name: password); `path` is its socket, what Cyrus calls saslauthd_path. `mechanism`: sasldb, or shadow,
+    which as PAM does knows no realms."""
 
-    def __init__(self, folder, users, processes=2):
+    def __init__(self, folder, users, processes=2, mechanism="sasldb", words=()):
         self.package, libraries = unpack("sasl2-bin")
         self.work = pathlib.Path(folder) / "saslauthd"
         self.path = self.work / "mux"
         self.etc = self.work / "etc"
-        self.processes = processes
+        self.processes, self.mechanism, self.words = processes, mechanism, words
         self.environment = {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": libraries}
         self.etc.mkdir(parents=True)
         for name in ETC:
@@ -47,6 +48,12 @@ class Saslauthd(Program):
         self.start()
 
     def set_user(self, user, password):
+        if self.mechanism == "shadow":
+            record = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, capture_output=True, text=True, check=True).stdout.strip()
+            with open(self.etc / "passwd", "a") as passwd, open(self.etc / "shadow", "a") as shadow:
+                passwd.write(f"{user}:x:12345:12345::/:/bin/false\n")
+                shadow.write(f"{user}:{record}:19000:0:99999:7:::\n")
+            return
         name, _, realm = user.rpartition("@") if "@" in user else (user, "", socket.gethostname())
         tool = self.package / "usr/sbin/saslpasswd2"
         subprocess.run([tool, "-p", "-c", "-f", self.etc / "sasldb2", "-u", realm, name], input=password.encode(), check=True, env=self.environment)
@@ -54,7 +61,7 @@ class Saslauthd(Program):
     def start(self):
         """Also again, after kill()."""
         own_mounts = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-        daemon = [self.package / "usr/sbin/saslauthd", "-a", "sasldb", "-m", self.work, "-n", str(self.processes), "-d"]
+        daemon = [self.package / "usr/sbin/saslauthd", "-a", self.mechanism, "-m", self.work, "-n", str(self.processes), "-d", *self.words]
         super().__init__(self.work, "saslauthd", [*own_mounts, "sh", "-ec", 'mount --bind "$1" /etc; shift; exec "$@"', "sh", self.etc, *daemon],
                          env=self.environment)  # fmt: skip
         up = wait_until(lambda: not self.alive() or self._answers(), 10)

@@ -124,18 +124,57 @@ TEST_F(SaslauthdClientTest, RightAndWrong) {
 
 TEST_F(SaslauthdClientTest, NamesAreSplitAtTheLastAtAsLibsaslDoes) {
     settings_.realm = "default.example";
+    settings_.service = "submission";
+    daemon_.plan = [](const auto&) { return FakeSaslauthd::say("NO"); };
     judge("alice@x@example.com");
     judge("bob");
-    EXPECT_THAT(daemon_.requests, ElementsAre(ElementsAre("alice@x", "secret", "smtp", "example.com"),
-                                              ElementsAre("bob", "secret", "smtp", "default.example")));
+    judge("bob@");  // not bob
+    EXPECT_THAT(daemon_.requests,
+                ElementsAre(ElementsAre("alice@x", "secret", "submission", "example.com"),
+                            ElementsAre("bob", "secret", "submission", "default.example"),
+                            ElementsAre("bob@", "secret", "submission", "default.example")));
 }
 
-TEST_F(SaslauthdClientTest, NamesGoAsTheyAreWhenToldSo) {
-    settings_.realm = "r";
-    settings_.service = "submission";
-    settings_.splits_user = false;
-    judge("alice@example.com");
-    EXPECT_THAT(daemon_.requests, ElementsAre(ElementsAre("alice@example.com", "secret", "submission", "r")));
+TEST_F(SaslauthdClientTest, TheFirstYesUnderARealmIsPutToTheTest) {
+    settings_.realm_test_interval = 200ms;
+    daemon_.plan = [](const auto& request) {
+        return FakeSaslauthd::say(request[3] == "example.com" ? "OK" : "NO");
+    };
+    EXPECT_EQ(judge("alice@example.com"), kAccepted);
+    EXPECT_EQ(judge("bob@example.com"), kAccepted);
+    EXPECT_THAT(daemon_.requests, ElementsAre(ElementsAre("alice", "secret", "smtp", "example.com"),
+                                              ElementsAre("alice", "secret", "smtp", "no-such-realm.invalid"),
+                                              ElementsAre("bob", "secret", "smtp", "example.com")));
+    run_for(250ms);
+    daemon_.plan = [](const auto&) { return FakeSaslauthd::say("OK"); };  // started anew, without -r
+    EXPECT_EQ(judge("bob@example.com"), kUnavailable);
+    EXPECT_EQ(outcomes_.back(), Outcome::kIgnoresRealms);
+}
+
+TEST_F(SaslauthdClientTest, ADaemonThatIgnoresRealmsServesNamesWithoutOneAndTheConfiguredOne) {
+    settings_.realm = "example.com";
+    EXPECT_EQ(judge("alice"), kAccepted);
+    EXPECT_EQ(judge("alice@example.com"), kAccepted);
+    EXPECT_EQ(judge("alice@elsewhere.example"), kUnavailable);
+    EXPECT_THAT(outcomes_, ElementsAre(Outcome::kAccepted, Outcome::kAccepted, Outcome::kIgnoresRealms));
+    EXPECT_THAT(details_.back(), HasSubstr("-r"));
+    EXPECT_THAT(circuit_, IsEmpty());
+}
+
+TEST_F(SaslauthdClientTest, ARealmThatCannotBeTestedIsNotBelieved) {
+    for (const auto& plan : {FakeSaslauthd::say("YES"), FakeSaslauthd::say("NO saslauthd internal error"),
+                             FakeSaslauthd::Plan{.reply = ""}}) {
+        daemon_.plan = [&plan](const auto& request) {
+            return request[3] == "example.com" ? FakeSaslauthd::say("OK") : plan;
+        };
+        EXPECT_EQ(judge("alice@example.com"), kUnavailable);
+    }
+    daemon_.plan = [this](const auto& request) {
+        if (request[3] == "example.com") daemon_.stop();
+        return FakeSaslauthd::say("OK");
+    };
+    EXPECT_EQ(judge("alice@example.com"), kUnavailable);
+    EXPECT_EQ(outcomes_.back(), Outcome::kConnectFailed);
 }
 
 TEST_F(SaslauthdClientTest, RepliesInSinglesOctets) {
