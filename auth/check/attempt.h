@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ struct Attempt {
     std::string backend;                          ///< who knows the user; "" while nobody does
     Secret version;                               ///< of what the password is checked against, for the cache
     TimePoint asked_at{};                         ///< when the backend was, that is being asked now
+    std::uint64_t generation = 0;                 ///< of the user in the cache, before the backend was asked
     bool is_remembered = false;                   ///< the password was right a moment ago
     bool is_cacheable = false;     ///< an enabled user's password: what it comes to may be remembered
     std::optional<Digest> flight;  ///< the check that others wait for too

@@ -56,10 +56,6 @@ BackendAnswer answer_of(PasswordAnswer answer) {
     return BackendAnswer::kError;
 }
 
-Verdict unanswered(bool is_timeout) {
-    return refusal(Outcome::kUnavailable, is_timeout ? Reason::kStoreTimedOut : Reason::kStoreFailed);
-}
-
 }  // namespace
 
 StoreVerifier::StoreVerifier(Parts parts)
@@ -142,7 +138,7 @@ void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const 
     if (is_at_end) return take_record(attempt, false, stand_in.get());
     const NamedStore& named = parts_.stores[store];
     if (named.service) return ask_service(attempt, named);
-    attempt->asked_at = Clock::now();
+    begin_to_ask(*attempt, named);
     named.store->lookup(
         attempt->user(), parts_.home,
         [weak = std::weak_ptr<StoreVerifier>(self_), attempt, store, stand_in](const Lookup& lookup) {
@@ -151,18 +147,23 @@ void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const 
         });
 }
 
+void StoreVerifier::begin_to_ask(Attempt& attempt, const NamedStore& named) const {
+    attempt.asked_at = Clock::now();
+    attempt.generation = parts_.cache.generation_of(named.name, attempt.user());
+}
+
 void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
                               const Lookup& lookup) {
     note_answer(*attempt, parts_.stores[store], answer_of(lookup));
     if (attempt->is_cancelled) return;
     const std::string& backend = parts_.stores[store].name;
-    if (lookup.status == Lookup::Status::kUnavailable)
-        return post(attempt, goes_on(attempt, backend) ? run(*attempt) : unanswered(lookup.is_timeout));
     if (lookup.status == Lookup::Status::kUnknown) {
         parts_.cache.forget_user(backend, attempt->user());
         return look_up(attempt, store + 1, stand_in ? stand_in : lookup.stand_in);
     }
     attempt->backend = backend;
+    if (lookup.status == Lookup::Status::kUnavailable)
+        return post(attempt, without_answer(*attempt, lookup.is_timeout));
     if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
     take_record(attempt, true, lookup.credential.get());
@@ -176,9 +177,12 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
                                  .is_disabled = is_disabled};
     const ByteView text = stored == nullptr ? ByteView() : record_for(attempt->mechanism, *stored);
     Result<Record> record = Record::parse(text);
+    const bool needs_none = attempt->mechanism == "EXTERNAL" || attempt->asks_elsewhere;
     if (record) {
         subject.record = std::make_shared<const Record>(std::move(*record));
-    } else if (is_known && attempt->mechanism != "EXTERNAL" && !attempt->asks_elsewhere) {
+    } else if (is_disabled && !needs_none) {
+        subject.is_known = false;  // there is nothing to tell him from a stranger by
+    } else if (is_known && !needs_none) {
         // A record that is missing or cannot be read is the store's fault, not a wrong password.
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kBadRecord));
     }
@@ -192,18 +196,26 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
 }
 
 /// The store cannot say what its record is now: whose password was right a moment ago goes on, until that
-/// has had its time (facts.md 3). Nobody is remembered whom the store last called disabled or unknown.
-bool StoreVerifier::goes_on(const AttemptPtr& attempt, const std::string& backend) {
-    attempt->backend = backend;
-    if (!attempt->grammar.has_password()) return false;
-    if (!parts_.cache.holds_of_any_version(backend, attempt->user(), attempt->password(), Clock::now()))
-        return false;
-    attempt->check.emplace(
+/// has had its time (facts.md 3). Nobody is remembered whom the store last called disabled or unknown. Who
+/// tries another password has guessed, or an outage would be the time to guess in.
+Verdict StoreVerifier::without_answer(Attempt& attempt, bool is_timeout) {
+    using Memory = VerifyCache::Memory;
+    const Memory memory =
+        attempt.grammar.has_password()
+            ? parts_.cache.recall(attempt.backend, attempt.user(), attempt.password(), Clock::now())
+            : Memory::kNone;
+    if (memory != Memory::kThisPassword) {
+        Verdict verdict =
+            refusal(Outcome::kUnavailable, is_timeout ? Reason::kStoreTimedOut : Reason::kStoreFailed);
+        verdict.is_guess = memory == Memory::kAnotherPassword;
+        return verdict;
+    }
+    attempt.check.emplace(
         RecordCheck::Subject{
-            .user = attempt->user(), .record = nullptr, .is_known = true, .is_disabled = false},
+            .user = attempt.user(), .record = nullptr, .is_known = true, .is_disabled = false},
         parts_.match, parts_.fake);
-    attempt->check->assume(true);
-    return true;
+    attempt.check->assume(true);
+    return run(attempt);
 }
 
 /// A service knows users only together with their passwords. It is the last of the stores (decisions.md 13).
@@ -218,7 +230,7 @@ void StoreVerifier::ask_service(const AttemptPtr& attempt, const NamedStore& nam
     attempt->is_cacheable = true;
     if (is_remembered(*attempt)) return post(attempt, run(*attempt));
     if (!is_first_of_its_kind(attempt)) return;
-    attempt->asked_at = Clock::now();
+    begin_to_ask(*attempt, named);
     named.service->check(attempt->user(), attempt->password_secret(), parts_.home,
                          [weak = std::weak_ptr<StoreVerifier>(self_), attempt](PasswordAnswer answer) {
                              if (const std::shared_ptr<StoreVerifier> self = weak.lock())
@@ -229,7 +241,7 @@ void StoreVerifier::ask_service(const AttemptPtr& attempt, const NamedStore& nam
 void StoreVerifier::on_service(const AttemptPtr& attempt, PasswordAnswer answer) {
     note_answer(*attempt, parts_.stores.back(), answer_of(answer));
     if (answer == PasswordAnswer::kUnavailable || answer == PasswordAnswer::kTimedOut)
-        return conclude(attempt, unanswered(answer == PasswordAnswer::kTimedOut));
+        return conclude(attempt, without_answer(*attempt, answer == PasswordAnswer::kTimedOut));
     attempt->check->assume(answer == PasswordAnswer::kAccepted);
     conclude(attempt, run(*attempt));
 }
@@ -314,7 +326,7 @@ void StoreVerifier::remember(const Attempt& attempt) {
     if (!attempt.message || !was_equal) return;
     if (*was_equal && attempt.is_cacheable) {
         parts_.cache.remember(attempt.backend, attempt.user(), attempt.password(), attempt.version.reveal(),
-                              Clock::now());
+                              attempt.generation, Clock::now());
     } else {
         parts_.cache.forget(attempt.backend, attempt.user(), attempt.password());
     }
@@ -334,7 +346,9 @@ void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
             other->check->assume(*was_equal);
             deliver(other, run(*other));
         } else {
-            deliver(other, refusal(verdict.outcome, verdict.reason));
+            Verdict same = refusal(verdict.outcome, verdict.reason);
+            same.is_guess = verdict.is_guess;
+            deliver(other, std::move(same));
         }
     }
     deliver(attempt, std::move(verdict));

@@ -65,6 +65,7 @@ class StoreVerifier final : public Verifier {
     using StandIn = std::shared_ptr<const StoredCredential>;
 
     void take_message(const AttemptPtr& attempt);
+    void begin_to_ask(Attempt& attempt, const NamedStore& named) const;
     void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in);
     void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
                    const Lookup& lookup);
@@ -78,7 +79,7 @@ class StoreVerifier final : public Verifier {
 
     void judge(const AttemptPtr& attempt);
     [[nodiscard]] bool is_remembered(Attempt& attempt);
-    [[nodiscard]] bool goes_on(const AttemptPtr& attempt, const std::string& backend);
+    [[nodiscard]] Verdict without_answer(Attempt& attempt, bool is_timeout);
     void remember(const Attempt& attempt);
     [[nodiscard]] bool is_first_of_its_kind(const AttemptPtr& attempt);
     void hash(const AttemptPtr& attempt);

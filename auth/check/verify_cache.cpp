@@ -21,6 +21,11 @@ constexpr ByteView kOfPassword = "password";
 constexpr ByteView kOfVersion = "version";
 constexpr ByteView kOfFlight = "flight";
 
+std::size_t generation_index(std::string_view backend, std::string_view user) {
+    const std::hash<std::string_view> hash;
+    return (hash(user) + 31 * hash(backend)) % VerifyCache::kGenerations;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<VerifyCache>> VerifyCache::make(Settings settings) {
@@ -43,20 +48,20 @@ bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteVie
                         TimePoint now) {
     if (is_off()) return false;
     const std::optional<Digest> current = digest_.of({kOfVersion, backend, user, version});
-    return current && holds(backend, user, password, current, now);
+    return current && recall(backend, user, password, current, now) == Memory::kThisPassword;
 }
 
-bool VerifyCache::holds_of_any_version(std::string_view backend, std::string_view user, ByteView password,
-                                       TimePoint now) {
-    return !is_off() && holds(backend, user, password, std::nullopt, now);
+VerifyCache::Memory VerifyCache::recall(std::string_view backend, std::string_view user, ByteView password,
+                                        TimePoint now) {
+    return is_off() ? Memory::kNone : recall(backend, user, password, std::nullopt, now);
 }
 
-bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteView password,
-                        const std::optional<Digest>& version, TimePoint now) {
+VerifyCache::Memory VerifyCache::recall(std::string_view backend, std::string_view user, ByteView password,
+                                        const std::optional<Digest>& version, TimePoint now) {
     Shard& shard = shard_of(user);
     const std::lock_guard lock(shard.mutex);
     const auto entry = shard.find(backend, user);
-    bool is_held = false;
+    Memory memory = Memory::kNone;
     if (entry != shard.entries.end()) {
         const bool is_changed =
             version && !equal_in_constant_time(view_of(entry->version), view_of(*version));
@@ -64,15 +69,17 @@ bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteVie
             shard.drop(entry);
         } else if (is_password_of(*entry, password)) {
             shard.entries.splice(shard.entries.begin(), shard.entries, entry);
-            is_held = true;
+            memory = Memory::kThisPassword;
+        } else {
+            memory = Memory::kAnotherPassword;
         }
     }
-    ++(is_held ? shard.hits : shard.misses);
-    return is_held;
+    ++(memory == Memory::kThisPassword ? shard.hits : shard.misses);
+    return memory;
 }
 
 void VerifyCache::remember(std::string_view backend, std::string_view user, ByteView password,
-                           ByteView version, TimePoint now) {
+                           ByteView version, std::uint64_t generation, TimePoint now) {
     if (is_off()) return;
     Entry fresh{
         .user = std::string(user), .backend = std::string(backend), .expires_at = now + time_to_live_};
@@ -87,6 +94,7 @@ void VerifyCache::remember(std::string_view backend, std::string_view user, Byte
     made.push_back(std::move(fresh));
     Shard& shard = shard_of(user);
     const std::lock_guard lock(shard.mutex);
+    if (generation != generation_of(backend, user)) return;
     if (const auto old = shard.find(backend, user); old != shard.entries.end()) shard.drop(old);
     while (!shard.entries.empty() &&
            (shard.entries.size() >= shard_size_ || now >= shard.entries.back().expires_at)) {
@@ -106,28 +114,13 @@ void VerifyCache::forget(std::string_view backend, std::string_view user, ByteVi
 
 void VerifyCache::forget_user(std::string_view backend, std::string_view user) {
     if (is_off()) return;
+    // Before the shard is locked: whoever remembers afterwards sees it, and what was remembered before is
+    // dropped.
+    ++generations_[generation_index(backend, user)];
     Shard& shard = shard_of(user);
     const std::lock_guard lock(shard.mutex);
     const auto entry = shard.find(backend, user);
     if (entry != shard.entries.end()) shard.drop(entry);
-}
-
-void VerifyCache::forget_user(std::string_view user) {
-    if (is_off()) return;
-    Shard& shard = shard_of(user);
-    const std::lock_guard lock(shard.mutex);
-    for (auto found = shard.by_user.find(user); found != shard.by_user.end();
-         found = shard.by_user.find(user)) {
-        shard.drop(found->second);
-    }
-}
-
-void VerifyCache::clear() {
-    for (Shard& shard : shards_) {
-        const std::lock_guard lock(shard.mutex);
-        shard.by_user.clear();
-        shard.entries.clear();
-    }
 }
 
 VerifyCache::Counts VerifyCache::counts() const {
@@ -148,6 +141,10 @@ std::optional<Digest> VerifyCache::digest(std::string_view backend, std::string_
 
 VerifyCache::Shard& VerifyCache::shard_of(std::string_view user) {
     return shards_[std::hash<std::string_view>()(user) % shards_.size()];
+}
+
+std::uint64_t VerifyCache::generation_of(std::string_view backend, std::string_view user) const {
+    return generations_[generation_index(backend, user)];
 }
 
 std::optional<Digest> VerifyCache::password_digest(const Digest& salt, std::string_view backend,

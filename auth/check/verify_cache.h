@@ -3,6 +3,8 @@
 // a password, never says no by itself, asks no clock. Any thread.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +26,7 @@ namespace gatepost::auth {
 class VerifyCache {
   public:
     static constexpr Duration kLongestTimeToLive = std::chrono::minutes(10);
+    static constexpr std::size_t kGenerations = 4096;
 
     struct Settings {
         Duration time_to_live = std::chrono::seconds(60);  ///< from remember() on, not from a hit; 0 = off
@@ -47,14 +50,20 @@ class VerifyCache {
     [[nodiscard]] bool holds(std::string_view backend, std::string_view user, ByteView password,
                              ByteView version, TimePoint now);
 
-    /// For a store that cannot answer: as holds(), against whatever version it was remembered.
-    [[nodiscard]] bool holds_of_any_version(std::string_view backend, std::string_view user,
-                                            ByteView password, TimePoint now);
+    enum class Memory { kNone, kThisPassword, kAnotherPassword };
+
+    /// For a store that cannot answer: what is remembered of the user, against whatever version.
+    [[nodiscard]] Memory recall(std::string_view backend, std::string_view user, ByteView password,
+                                TimePoint now);
+
+    /// Changes with forget_user(). To be taken before the backend is asked, and handed to remember().
+    [[nodiscard]] std::uint64_t generation_of(std::string_view backend, std::string_view user) const;
 
     /// Requires a fresh check of this very password that succeeded. Replaces what was known of the user in
-    /// that backend.
+    /// that backend; but nothing is remembered of whom forget_user() has named since `generation`: the check
+    /// may be of a time when he was not yet disabled.
     void remember(std::string_view backend, std::string_view user, ByteView password, ByteView version,
-                  TimePoint now);
+                  std::uint64_t generation, TimePoint now);
 
     /// After a fresh check that failed: drops the entry if it is of this same password. A stranger's wrong
     /// guess drops nothing (decisions.md 16).
@@ -62,11 +71,6 @@ class VerifyCache {
 
     /// Drops what is known of the user in that backend: he is disabled there, or gone.
     void forget_user(std::string_view backend, std::string_view user);
-
-    /// Drops what is known of the user in all backends.
-    void forget_user(std::string_view user);
-
-    void clear();
 
     [[nodiscard]] Counts counts() const;
 
@@ -104,8 +108,8 @@ class VerifyCache {
 
     VerifyCache(Settings settings, KeyedDigest digest);
 
-    [[nodiscard]] bool holds(std::string_view backend, std::string_view user, ByteView password,
-                             const std::optional<Digest>& version, TimePoint now);
+    [[nodiscard]] Memory recall(std::string_view backend, std::string_view user, ByteView password,
+                                const std::optional<Digest>& version, TimePoint now);
     [[nodiscard]] bool is_off() const noexcept { return shards_.empty(); }
     [[nodiscard]] Shard& shard_of(std::string_view user);
     [[nodiscard]] std::optional<Digest> password_digest(const Digest& salt, std::string_view backend,
@@ -116,6 +120,8 @@ class VerifyCache {
     const Duration time_to_live_;
     std::vector<Shard> shards_;  // by user; none when the cache is off
     std::size_t shard_size_ = 0;
+    // Of users by their hash: who shares one with a user that is forgotten just now misses a login's memory.
+    std::array<std::atomic<std::uint64_t>, kGenerations> generations_{};
 };
 
 }  // namespace gatepost::auth

@@ -46,6 +46,7 @@ struct Verdict {
     Reason reason = Reason::kEngineFailed;
     std::string challenge;  ///< raw octets (not base64), for kChallenge
     Identity identity;  ///< whole for kAccepted; for every other outcome `user` as far as the client named it
+    bool is_guess = false;  ///< of kUnavailable: not the password that was right a moment ago
 };
 
 }  // namespace gatepost::auth

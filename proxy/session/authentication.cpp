@@ -79,9 +79,8 @@ void Conversation::take_turn(auth::Turn turn, bool was_named) {
         case Kind::kUndecodable: return end_auth(AuthEnd::kMalformed, turn.reason, replies::kUndecodable);
         case Kind::kMalformed: return end_auth(AuthEnd::kMalformed, turn.reason, replies::kMalformedResponse);
         case Kind::kUnacceptable:
-            auth_reason_ = turn.reason;
-            charge_failure();
-            return enter(State::kAwaitingAuthDelay);
+            enter(State::kAwaitingVerdict);  // which is known already
+            return end_auth_delayed(AuthEnd::kRefusedCredentials, turn.reason, true);
     }
 }
 
@@ -100,19 +99,28 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
             authenticated_ = true;
             identity_ = std::move(verdict.identity);
             return end_auth(AuthEnd::kSucceeded, auth::Reason::kNone, replies::kAuthenticated);
-        case Outcome::kRejected:
-            auth_reason_ = verdict.reason;
-            charge_failure();
-            if (state_ == State::kAwaitingLateVerdict) return answer_refused_credentials();
-            // Not enter(): the deadline that runs is the failure delay, and it goes on.
-            state_ = State::kAwaitingAuthDelay;
-            return;
+        case Outcome::kRejected: return end_auth_delayed(AuthEnd::kRefusedCredentials, verdict.reason, true);
         case Outcome::kMalformed:
             return end_auth(AuthEnd::kMalformed, verdict.reason, replies::kMalformedResponse);
         case Outcome::kUnavailable:
-            return end_auth(AuthEnd::kUnavailable, verdict.reason, replies::kAuthUnavailable);
+            // Delayed whether it was a guess or not, so that the wait does not tell which.
+            return end_auth_delayed(AuthEnd::kUnavailable, verdict.reason, verdict.is_guess);
         case Outcome::kBusy: return end_auth(AuthEnd::kBusy, verdict.reason, replies::kAuthUnavailable);
     }
+}
+
+void Conversation::end_auth_delayed(AuthEnd end, auth::Reason reason, bool is_guess) {
+    auth_end_ = end;
+    auth_reason_ = reason;
+    if (is_guess) charge_failure();
+    if (state_ == State::kAwaitingLateVerdict) return auth_delay_over();
+    // Not enter(): the deadline that runs is the failure delay, and it goes on.
+    state_ = State::kAwaitingAuthDelay;
+}
+
+void Conversation::auth_delay_over() {
+    if (auth_end_ == AuthEnd::kRefusedCredentials) return answer_refused_credentials();
+    end_auth(auth_end_, auth_reason_, replies::kAuthUnavailable);
 }
 
 void Conversation::answer_refused_credentials() {

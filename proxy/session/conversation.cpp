@@ -137,7 +137,7 @@ void Conversation::on(TimerFired event) {
             actions_.cancel_verifier();
             end_auth(AuthEnd::kUnavailable, auth::Reason::kDeadline, replies::kAuthUnavailable);
             break;
-        case State::kAwaitingAuthDelay: answer_refused_credentials(); break;
+        case State::kAwaitingAuthDelay: auth_delay_over(); break;
         case State::kAwaitingUpstream:
             upstream_not_opened(UpstreamOpening::kTimedOut, replies::kUpstreamUnreachable);
             break;

@@ -131,6 +131,8 @@ class Conversation {
     [[nodiscard]] const smtp::StaticReply* refusal_of_mechanism(const std::string& mechanism) const;
     void take_turn(auth::Turn turn, bool was_named);
     void take_verdict(auth::Verdict& verdict);
+    void end_auth_delayed(AuthEnd end, auth::Reason reason, bool is_guess);
+    void auth_delay_over();
     void answer_refused_credentials();
     [[nodiscard]] bool tells_disabled() const noexcept;
     void end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply);
@@ -213,11 +215,12 @@ class Conversation {
     smtp::Capabilities offer_;
     AuthOffer auth_offer_;
     auth::Identity identity_;
-    auth::Reason auth_reason_ = auth::Reason::kNone;  ///< why, while the failure delay runs
-    std::string auth_backend_;                        ///< who said so
-    std::string auth_user_;                           ///< about whom
-    std::unique_ptr<auth::Exchange> exchange_;        ///< while an AUTH is under way
-    std::unique_ptr<auth::Step> waiting_step_;        ///< not judged before the limits have answered
+    AuthEnd auth_end_ = AuthEnd::kRefusedCredentials;  ///< what the client hears after the failure delay …
+    auth::Reason auth_reason_ = auth::Reason::kNone;   ///< … and why
+    std::string auth_backend_;                         ///< who said so
+    std::string auth_user_;                            ///< about whom
+    std::unique_ptr<auth::Exchange> exchange_;         ///< while an AUTH is under way
+    std::unique_ptr<auth::Step> waiting_step_;         ///< not judged before the limits have answered
     Duration guess_delay_{};
     std::unique_ptr<smtp::UpstreamLeg> upstream_;  ///< from open_upstream() to drop_upstream()
     std::unique_ptr<Transaction> transaction_;     ///< from MAIL to its end

@@ -8,8 +8,8 @@
 
 namespace gatepost::test {
 
-/// "challenge TEXT", "accepted USER", "rejected", "disabled", "malformed", "unavailable" or "busy"; nothing
-/// for other texts.
+/// "challenge TEXT", "accepted USER", "rejected", "disabled", "malformed", "unavailable", "unavailable guess"
+/// or "busy"; nothing for other texts.
 inline std::optional<auth::Verdict> verdict_of(const std::string& text, const std::string& mechanism) {
     using auth::Outcome;
     using auth::Reason;
@@ -26,6 +26,8 @@ inline std::optional<auth::Verdict> verdict_of(const std::string& text, const st
     if (text == "disabled") return auth::Verdict{Outcome::kRejected, Reason::kDisabled, {}, {}};
     if (text == "malformed") return auth::Verdict{Outcome::kMalformed, Reason::kBadMessage, {}, {}};
     if (text == "unavailable") return auth::Verdict{Outcome::kUnavailable, Reason::kStoreFailed, {}, {}};
+    if (text == "unavailable guess")
+        return auth::Verdict{Outcome::kUnavailable, Reason::kStoreFailed, {}, {}, true};
     if (text == "busy") return auth::Verdict{Outcome::kBusy, Reason::kQueueFull, {}, {}};
     return std::nullopt;
 }

@@ -328,6 +328,7 @@ TEST_F(VerifierTest, WhoIsRememberedGoesOnWhileTheStoreCannotAnswer) {
             EXPECT_EQ(verdict.outcome, Outcome::kUnavailable) << user;
             EXPECT_EQ(verdict.reason, Reason::kStoreFailed) << user;
             EXPECT_EQ(verdict.identity.backend, "one");
+            EXPECT_EQ(verdict.is_guess, user == "user") << "only who is remembered can be guessed at";
         }
     }
     EXPECT_EQ(g_hashes, 0);
@@ -369,9 +370,34 @@ TEST_F(VerifierTest, AServiceJudgesWhomNoStoreKnows) {
     EXPECT_EQ(judged("pam", "pencil").outcome, Outcome::kAccepted);
     EXPECT_EQ(service->asked, 2) << "the second time it is remembered";
     service->is_down = true;
-    EXPECT_EQ(judged("pam", "other").reason, Reason::kStoreFailed);
+    const Verdict other = judged("pam", "other");
+    EXPECT_EQ(other.reason, Reason::kStoreFailed);
+    EXPECT_TRUE(other.is_guess);
+    EXPECT_FALSE(judged("stranger", "other").is_guess);
     EXPECT_EQ(judged("pam", "pencil").outcome, Outcome::kAccepted) << "users in the cache go on";
     EXPECT_EQ(g_hashes, 1);
+}
+
+TEST_F(VerifierTest, WhoWasDisabledWhileHisPasswordWasCheckedIsNotRemembered) {
+    block_pool();
+    plain(1, "user", "pencil");
+    home_.run_ready();
+    first_->add("user", kScramPencil, true);
+    plain(2, "user", "pencil");
+    home_.run_ready();
+    released_.count_down();
+    EXPECT_EQ(wait_for(1).outcome, Outcome::kAccepted) << "he was not disabled when he came";
+    first_->is_down = true;
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kUnavailable);
+}
+
+TEST_F(VerifierTest, ADisabledUserWithoutARecordIsAStrangerToTheClient) {
+    first_->add("bare", "", true);
+    for (const std::string& user : {"bare"s, "nobody at all"s}) {
+        const Verdict verdict = judged(user, "pencil");
+        EXPECT_EQ(verdict.outcome, Outcome::kRejected) << user;
+        EXPECT_EQ(verdict.reason, Reason::kUnknownUser) << user;
+    }
 }
 
 TEST_F(VerifierTest, CancelledWhileTheVerdictIsOnItsWayHome) {

@@ -14,6 +14,7 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using Memory = VerifyCache::Memory;
 
 constexpr TimePoint kStart{std::chrono::hours(1)};
 
@@ -21,6 +22,11 @@ std::unique_ptr<VerifyCache> cache_of(Duration time_to_live, std::size_t entries
     Result<std::unique_ptr<VerifyCache>> cache =
         VerifyCache::make({.time_to_live = time_to_live, .entries = entries});
     return cache ? std::move(*cache) : nullptr;
+}
+
+void remember(VerifyCache& cache, std::string_view backend, std::string_view user, std::string_view password,
+              ByteView version, TimePoint now) {
+    cache.remember(backend, user, password, version, cache.generation_of(backend, user), now);
 }
 
 class VerifyCacheTest : public testing::Test {
@@ -32,7 +38,7 @@ class VerifyCacheTest : public testing::Test {
     }
     void SetUp() override {
         ASSERT_NE(cache_, nullptr);
-        cache_->remember("file", "ann", "pencil", "v1", kStart);
+        remember(*cache_, "file", "ann", "pencil", "v1", kStart);
     }
 };
 
@@ -51,29 +57,42 @@ TEST_F(VerifyCacheTest, HoldsWhatWasRememberedAndNothingElse) {
 
 TEST_F(VerifyCacheTest, AnyVersionDoesWhenTheStoreCannotAnswer) {
     const auto goes_on = [&](std::string_view backend, std::string_view password, TimePoint now = kStart) {
-        return cache_->holds_of_any_version(backend, "ann", password, now);
+        return cache_->recall(backend, "ann", password, now) == Memory::kThisPassword;
     };
     EXPECT_TRUE(goes_on("file", "pencil"));
     EXPECT_TRUE(goes_on("file", "pencil", kStart + seconds(60) - Duration(1)));
     EXPECT_FALSE(goes_on("file", "pencils"));
+    EXPECT_EQ(cache_->recall("file", "ann", "pencils", kStart), Memory::kAnotherPassword);
+    EXPECT_EQ(cache_->recall("file", "bob", "pencils", kStart), Memory::kNone);
     EXPECT_FALSE(goes_on("redis", "pencil")) << "another backend's";
     EXPECT_FALSE(goes_on("file", "pencil", kStart + seconds(60))) << "not for ever";
     EXPECT_EQ(cache_->counts().entries, 0U);
 
-    cache_->remember("file", "ann", "pencil", "v1", kStart);
+    remember(*cache_, "file", "ann", "pencil", "v1", kStart);
     EXPECT_FALSE(cache_->holds("file", "ann", "pencil", "v2", kStart));
     EXPECT_FALSE(goes_on("file", "pencil")) << "a change that was seen is not unseen by an outage";
-    EXPECT_FALSE(cache_of(seconds(0), 10)->holds_of_any_version("file", "ann", "pencil", kStart));
+    EXPECT_FALSE(cache_of(seconds(0), 10)->recall("file", "ann", "pencil", kStart) == Memory::kThisPassword);
 }
 
 TEST_F(VerifyCacheTest, AUserIsForgottenInOneBackend) {
-    cache_->remember("redis", "ann", "pencil", "v1", kStart);
-    cache_->remember("redis", "bob", "pencil", "v1", kStart);
+    remember(*cache_, "redis", "ann", "pencil", "v1", kStart);
+    remember(*cache_, "redis", "bob", "pencil", "v1", kStart);
     cache_->forget_user("redis", "ann");
     cache_->forget_user("redis", "nobody");
     EXPECT_FALSE(cache_->holds("redis", "ann", "pencil", "v1", kStart));
     EXPECT_TRUE(holds("pencil"));
     EXPECT_TRUE(cache_->holds("redis", "bob", "pencil", "v1", kStart));
+}
+
+TEST_F(VerifyCacheTest, ACheckBegunBeforeAUserWasForgottenIsNotRemembered) {
+    const std::uint64_t begun = cache_->generation_of("file", "ann");
+    const std::uint64_t elsewhere = cache_->generation_of("redis", "ann");
+    cache_->forget_user("file", "ann");
+    cache_->remember("file", "ann", "pencil", "v1", begun, kStart);
+    EXPECT_FALSE(holds("pencil"));
+    remember(*cache_, "file", "ann", "pencil", "v1", kStart);
+    EXPECT_TRUE(holds("pencil"));
+    EXPECT_EQ(cache_->generation_of("redis", "ann"), elsewhere);
 }
 
 TEST_F(VerifyCacheTest, TimeToLiveIsAbsolute) {
@@ -86,7 +105,7 @@ TEST_F(VerifyCacheTest, TimeToLiveIsAbsolute) {
 
 TEST_F(VerifyCacheTest, TimeToLiveIsBounded) {
     cache_ = cache_of(std::chrono::hours(5), 10);
-    cache_->remember("file", "ann", "pencil", "v1", kStart);
+    remember(*cache_, "file", "ann", "pencil", "v1", kStart);
     EXPECT_TRUE(holds("pencil", kStart + minutes(10) - Duration(1)));
     EXPECT_FALSE(holds("pencil", kStart + minutes(10)));
 }
@@ -95,7 +114,7 @@ TEST_F(VerifyCacheTest, ChangedRecordIsAMissAndDropsTheEntry) {
     EXPECT_FALSE(cache_->holds("file", "ann", "pencil", "v2", kStart));
     EXPECT_FALSE(holds("pencil")) << "not even when the old record comes back";
     EXPECT_EQ(cache_->counts().entries, 0U);
-    cache_->remember("saslauthd", "ann", "pencil", "", kStart);
+    remember(*cache_, "saslauthd", "ann", "pencil", "", kStart);
     EXPECT_TRUE(cache_->holds("saslauthd", "ann", "pencil", "", kStart))
         << "an opaque backend has no version";
 }
@@ -112,31 +131,19 @@ TEST_F(VerifyCacheTest, StrangersWrongGuessFlushesNothing) {
 }
 
 TEST_F(VerifyCacheTest, RememberedAnewReplaces) {
-    cache_->remember("file", "ann", "eraser", "v1", kStart + seconds(50));
+    remember(*cache_, "file", "ann", "eraser", "v1", kStart + seconds(50));
     EXPECT_FALSE(holds("pencil"));
     EXPECT_TRUE(holds("eraser", kStart + seconds(100)));
     EXPECT_EQ(cache_->counts().entries, 1U);
 }
 
-TEST_F(VerifyCacheTest, ForgetsAUserInAllBackends) {
-    cache_->remember("redis", "ann", "pencil", "v1", kStart);
-    cache_->remember("file", "bob", "pencil", "v1", kStart);
-    cache_->forget_user("ann");
-    EXPECT_FALSE(holds("pencil"));
-    EXPECT_FALSE(cache_->holds("redis", "ann", "pencil", "v1", kStart));
-    EXPECT_TRUE(cache_->holds("file", "bob", "pencil", "v1", kStart));
-    cache_->clear();
-    EXPECT_FALSE(cache_->holds("file", "bob", "pencil", "v1", kStart));
-    EXPECT_EQ(cache_->counts().entries, 0U);
-}
-
 TEST_F(VerifyCacheTest, WhoWasUsedLeastRecentlyGoesFirst) {
     cache_ = cache_of(seconds(60), 3);
     for (const std::string_view user : {"ann", "bob", "cy"})
-        cache_->remember("file", user, "pencil", "v1", kStart);
+        remember(*cache_, "file", user, "pencil", "v1", kStart);
     EXPECT_TRUE(cache_->holds("file", "ann", "pencil", "v1", kStart));
     EXPECT_FALSE(cache_->holds("file", "bob", "guess", "v1", kStart)) << "a miss is no use";
-    cache_->remember("file", "dan", "pencil", "v1", kStart);
+    remember(*cache_, "file", "dan", "pencil", "v1", kStart);
     EXPECT_EQ(cache_->counts().entries, 3U);
     EXPECT_FALSE(cache_->holds("file", "bob", "pencil", "v1", kStart));
     for (const std::string_view user : {"ann", "cy", "dan"})
@@ -147,7 +154,7 @@ TEST_F(VerifyCacheTest, IsBoundedHoweverManyUsersThereAre) {
     for (const std::size_t entries : {std::size_t{1}, std::size_t{300}, std::size_t{5000}}) {
         cache_ = cache_of(seconds(60), entries);
         for (int i = 0; i < 12'000; ++i)
-            cache_->remember("file", std::to_string(i), "pencil", "", kStart + std::chrono::milliseconds(i));
+            remember(*cache_, "file", std::to_string(i), "pencil", "", kStart + std::chrono::milliseconds(i));
         EXPECT_LE(cache_->counts().entries, entries);
         EXPECT_GE(cache_->counts().entries, entries * 9 / 10);
         EXPECT_TRUE(cache_->holds("file", "11999", "pencil", "", kStart + seconds(12)));
@@ -156,8 +163,8 @@ TEST_F(VerifyCacheTest, IsBoundedHoweverManyUsersThereAre) {
 
 TEST_F(VerifyCacheTest, WhatHasExpiredMakesRoomUnasked) {
     cache_ = cache_of(seconds(60), 200);
-    for (int i = 0; i < 100; ++i) cache_->remember("file", std::to_string(i), "pencil", "", kStart);
-    cache_->remember("file", "late", "pencil", "", kStart + minutes(2));
+    for (int i = 0; i < 100; ++i) remember(*cache_, "file", std::to_string(i), "pencil", "", kStart);
+    remember(*cache_, "file", "late", "pencil", "", kStart + minutes(2));
     EXPECT_EQ(cache_->counts().entries, 1U);
 }
 
@@ -165,11 +172,10 @@ TEST_F(VerifyCacheTest, OffHoldsNothing) {
     for (const auto& [time_to_live, entries] :
          {std::pair(Duration::zero(), std::size_t{10}), std::pair(Duration(seconds(60)), std::size_t{0})}) {
         cache_ = cache_of(time_to_live, entries);
-        cache_->remember("file", "ann", "pencil", "v1", kStart);
+        remember(*cache_, "file", "ann", "pencil", "v1", kStart);
         EXPECT_FALSE(holds("pencil"));
         cache_->forget("file", "ann", "pencil");
-        cache_->forget_user("ann");
-        cache_->clear();
+        cache_->forget_user("file", "ann");
         EXPECT_EQ(cache_->counts().entries, 0U);
         EXPECT_EQ(cache_->counts().misses, 0U);
         EXPECT_TRUE(cache_->digest("file", "ann", "pencil", "v1").has_value());
@@ -185,11 +191,10 @@ TEST_F(VerifyCacheTest, ManyThreadsAtOnce) {
             for (int i = 0; i < 3000; ++i) {
                 const std::string user = std::to_string((i * 7 + thread) % 600);
                 if (cache_->holds("file", user, "guess", "v1", kStart)) ++wrong;
-                cache_->remember("file", user, "pw" + user, "v1", kStart);
+                remember(*cache_, "file", user, "pw" + user, "v1", kStart);
                 static_cast<void>(cache_->holds("file", user, "pw" + user, "v1", kStart));
                 if (i % 5 == 0) cache_->forget("file", user, "pw" + user);
-                if (i % 11 == 0) cache_->forget_user(user);
-                if (i % 501 == 0) cache_->clear();
+                if (i % 11 == 0) cache_->forget_user("file", user);
                 if (cache_->counts().entries > 500) ++wrong;
             }
         });
