@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <random>
 #include <string_view>
 #include <utility>
 
@@ -53,19 +52,17 @@ Secret record_for(std::string_view mechanism, const std::vector<Secret>& keys) {
     return found == keys.end() ? Secret() : record_of_keys(found->reveal());
 }
 
-std::shared_ptr<const StoredCredential> nobody() {
-    std::random_device random;
-    std::string password;
-    for (int i = 0; i < 4; ++i) password += std::to_string(random());
-    auto made = std::make_shared<StoredCredential>();
-    made->record = joined("{PLAIN}", password);
-    return made;
+BlockingLookup::Answer unknown() {
+    return {.lookup = {.status = Lookup::Status::kUnknown,
+                       .credential = nullptr,
+                       .stand_in = nullptr,
+                       .backend = {}},
+            .complaint = {}};
 }
 
 }  // namespace
 
-AuxpropLookup::AuxpropLookup(AuxpropSettings settings)
-    : settings_(std::move(settings)), stand_in_(nobody()) {}
+AuxpropLookup::AuxpropLookup(AuxpropSettings settings) : settings_(std::move(settings)) {}
 
 /// Whether a name would mean more to the plugin than a name. In 2.1.28 sql puts a backslash before a quote,
 /// which is no escape to SQLite: "x' UNION SELECT 'password' --" would log in. A directory that puts names
@@ -119,7 +116,7 @@ bool AuxpropLookup::is_about(const std::string& user) const {
     return ask_properties(settings_, user, false).code == Code::kRefused;
 }
 
-BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Properties& properties) {
+BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Properties& properties) const {
     auto credential = std::make_shared<StoredCredential>();
     credential->user = user;
     for (const std::string_view mechanism : {"SCRAM-SHA-512", "SCRAM-SHA-1", "SCRAM-SHA-256"}) {
@@ -136,20 +133,9 @@ BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Prope
         credential->record =
             plain != passwords.end() ? joined("{PLAIN}", plain->reveal()) : passwords.front().clone();
     }
-    const std::lock_guard lock(mutex_);
-    stand_in_ = credential;
     return {.lookup = {.status = Lookup::Status::kFound,
                        .credential = std::move(credential),
                        .stand_in = nullptr,
-                       .backend = {}},
-            .complaint = {}};
-}
-
-BlockingLookup::Answer AuxpropLookup::unknown() const {
-    const std::lock_guard lock(mutex_);
-    return {.lookup = {.status = Lookup::Status::kUnknown,
-                       .credential = nullptr,
-                       .stand_in = stand_in_,
                        .backend = {}},
             .complaint = {}};
 }

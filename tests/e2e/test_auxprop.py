@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness.client import Client, b64, plain, trusting_context
+from harness.client import Client, b64, plain, scram_challenge, scram_keys, trusting_context
 from harness.gatepost import USERS, command, merged
 from harness.process import free_port, wait_until
 from harness.sasl_users import Ldap, Sasldb, Sqlite, backend
@@ -308,6 +308,40 @@ def test_hashes_are_never_taken_for_passwords(one):
     assert auth(gate, "frida", "frida-pass-44") == 235
     assert auth(gate, "frida", hashed) == 535
     assert auth(gate, "greta", "{SSHA}DkMTwBl+a/3DfY+MHAbM2DLqQqZLxvkK") == "454 4.7.0"
+
+
+def test_strangers_show_what_the_first_user_does_for_good(one):
+    """If they followed the users, two first challenges of a stranger would differ, and nobody's of a user do."""
+    users, gate = one(Sqlite)
+    for name, record in {"broken": "{NOSUCH}x", "first": scram_keys(8192, 24), "second": scram_keys(20000, 9)}.items():
+        users.set(name, record)
+
+    def challenge(user):
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            return scram_challenge(client, user)
+
+    assert challenge(USER) == challenge(USER) and challenge(USER)[1] == 4096
+    before = challenge("nobody")
+    assert (len(before[0]), before[1]) == (16, 4096), "as those whose password is stored"
+    assert auth(gate, "broken", "x") == "454 4.7.0"
+    assert challenge("first")[1] == 8192 and challenge("second")[1] == 20000
+    assert challenge("nobody") == before
+
+
+def test_strangers_show_the_keys_of_the_first_user(one):
+    users, gate = one(Sqlite)
+    for name, record in {"broken": "{NOSUCH}x", "first": scram_keys(8192, 24), "second": scram_keys(20000, 9)}.items():
+        users.set(name, record)
+    assert auth(gate, "broken", "x") == "454 4.7.0"
+    shown = []
+    with Client(gate.tls_port, implicit_tls=True) as client:
+        client.ehlo()
+        for user in ("first", "second", USER):
+            scram_challenge(client, user)
+            shown.append(scram_challenge(client, "nobody"))
+    assert {(len(salt), iterations) for salt, iterations in shown} == {(24, 8192)}
+    assert len(set(shown)) == 1, "the same salt each time"
 
 
 def test_names_never_become_sql(one):

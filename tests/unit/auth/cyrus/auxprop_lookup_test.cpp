@@ -211,14 +211,6 @@ TEST_F(AuxpropLookupTest, LdapdbIsAskedForItselfWhenItRefusesAUser) {
     EXPECT_EQ(find(ldapdb_, "nobody").lookup.status, Status::kUnavailable);
 }
 
-TEST_F(AuxpropLookupTest, StrangersLookLikeWhoIsUsualHere) {
-    AuxpropLookup lookup({.plugin = "ldapdb", .options = {}, .realm = {}, .hostname = "gate.example"});
-    EXPECT_TRUE(text(lookup.find("nobody").lookup.stand_in->record).starts_with("{PLAIN}"));
-    g_users["keys"] = {{.code = SASL_OK, .keys = {"SCRAM-SHA-256$8192:c2FsdA==$c3RvcmVk:c2VydmVy"}}};
-    EXPECT_EQ(lookup.find("keys").lookup.status, Status::kFound);
-    EXPECT_TRUE(text(lookup.find("nobody").lookup.stand_in->record).starts_with("{SCRAM-SHA-256}8192,"));
-}
-
 TEST_F(AuxpropLookupTest, NobodyElseCanUseItsMechanism) {
     sasl_conn_t* connection = nullptr;
     ASSERT_EQ(sasl_server_new("smtp", "gate.example", nullptr, nullptr, nullptr, nullptr, 0, &connection),
