@@ -65,14 +65,12 @@ BlockingLookup::Answer unknown() {
 AuxpropLookup::AuxpropLookup(AuxpropSettings settings) : settings_(std::move(settings)) {}
 
 /// Whether a name would mean more to the plugin than a name. In 2.1.28 sql puts a backslash before a quote,
-/// which is no escape to SQLite: "x' UNION SELECT 'password' --" would log in. A directory that puts names
-/// into a filter would find ann for "an*", who is somebody else to us.
+/// which is no escape to SQLite, nor to MySQL with NO_BACKSLASH_ESCAPES: "x' UNION SELECT 'password' --"
+/// would log in. A directory that puts names into a filter would find ann for "an*", who is somebody else to
+/// us.
 bool AuxpropLookup::can_break_out(std::string_view user) const {
     if (settings_.plugin == "ldapdb") return user.find_first_of("*()\\") != std::string_view::npos;
-    if (settings_.plugin != "sql") return false;
-    const auto engine = settings_.options.find("sql_engine");
-    const bool is_sqlite = engine != settings_.options.end() && engine->second.starts_with("sqlite");
-    return user.find_first_of(is_sqlite ? "'\"`\\" : "\\") != std::string_view::npos;
+    return settings_.plugin == "sql" && user.find_first_of("'\"`\\") != std::string_view::npos;
 }
 
 BlockingLookup::Answer AuxpropLookup::find(const std::string& user) {
