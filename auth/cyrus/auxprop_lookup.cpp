@@ -62,6 +62,20 @@ BlockingLookup::Answer unknown() {
 
 }  // namespace
 
+bool tells_realms_apart(const AuxpropSettings& settings) {
+    if (settings.plugin != "sql") return true;
+    const auto& options = settings.options;
+    const auto select = options.find("sql_select");
+    const auto used = select != options.end() ? select : options.find("sql_statement");  // its older name
+    if (used == options.end()) return false;
+    const std::string_view statement = used->second;
+    for (std::size_t at = statement.find('%'); at != std::string_view::npos && at + 1 < statement.size();
+         at = statement.find('%', at + 2)) {  // "%%r" is no realm
+        if (statement[at + 1] == 'r') return true;
+    }
+    return false;
+}
+
 AuxpropLookup::AuxpropLookup(AuxpropSettings settings) : settings_(std::move(settings)) {}
 
 /// Whether a name would mean more to the plugin than a name. In 2.1.28 sql puts a backslash before a quote,
@@ -79,6 +93,8 @@ BlockingLookup::Answer AuxpropLookup::find(const std::string& user) {
     // without that column would fail.
     const bool is_sql = settings_.plugin == "sql";
     if (can_break_out(user)) return unknown();
+    // Anybody's realm would do: "ann@anything" would log in with the password of ann.
+    if (user.contains('@') && !tells_realms_apart(settings_)) return unknown();
     const Properties properties = ask_properties(settings_, user, !is_sql);
     switch (properties.code) {
         case Code::kFound: return known(user, properties);

@@ -11,6 +11,10 @@
 
 namespace gatepost::auth {
 
+/// Whether `ann@elsewhere` is somebody else to the plugin than `ann`. false: an SQL statement without %r, for
+/// which sql drops what follows the @. (A directory maps names as its operator says.)
+[[nodiscard]] bool tells_realms_apart(const AuxpropSettings& settings);
+
 class AuxpropLookup final : public BlockingLookup {
   public:
     /// A SaslLibrary that was started with the same plugin and options lives until the last look-up has

@@ -109,6 +109,8 @@ void Authenticators::open_backend(const Plan& plan, const std::string& name,
 void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend& sasl,
                                std::vector<std::string>& problems) {
     if (sasl.method == conf::SaslMethod::Auxprop) {
+        for (const std::string& note : auxprop_notes(name, sasl))
+            log_->log(LogEvent::backend, {{LogField::backend, name}, {LogField::what, note}});
         opened_.push_back({.name = name,
                            .file = nullptr,
                            .redis = nullptr,

@@ -265,6 +265,17 @@ def test_sasldb_realms(one):
     assert auth(gate, "dora@gate.example", "gate-pass-22") == 235
 
 
+@pytest.mark.parametrize("kind", STORES.values(), ids=STORES)
+def test_a_password_is_nobody_elses_in_another_realm(one, kind):
+    """Also where SQL is asked without the realm, of which it would see nothing."""
+    users, gate = one(kind, options=[("sql_select", "SELECT %p FROM users WHERE name = '%u'")] if kind is Sqlite else [])
+    assert auth(gate, "carol", USERS["carol"]) == 235
+    for stranger in ("carol@elsewhere", "carol@", "carol@elsewhere@gate.example", "carol@elsewhere,cn=x"):
+        assert auth(gate, stranger, USERS["carol"]) == 535, stranger
+    assert "backend_down" not in gate.log
+    assert gate.log.count("the SQL statement has no %r") == (kind is Sqlite)
+
+
 def test_ldap_with_keys_instead_of_passwords(one, tls):
     record = command("hash", input="erna-pass-33\n").stdout.strip()
     iterations, salt, stored, server = record.removeprefix("{SCRAM-SHA-256}").split(",")
@@ -388,6 +399,13 @@ def test_check_names_the_place(make_gatepost, sink, plugin, options, expected):
 def test_check_says_what_to_install(make_gatepost, sink, tmp_path):
     done = checked(make_gatepost, sink, changes("sql", {"sql_select": "SELECT %p"}), env={"SASL_PATH": str(tmp_path)})
     assert "backends.users.auxprop_plugin: Cyrus SASL has no plugin sql: install libsasl2-modules-sql" in done.stderr
+
+
+@pytest.mark.parametrize(("statement", "is_noted"), [("SELECT %p FROM users WHERE name = '%u'", True), ("SELECT %p FROM users WHERE name = '%u@%r'", False)])
+def test_check_notes_whom_sql_does_not_serve(make_gatepost, sink, statement, is_noted):
+    done = checked(make_gatepost, sink, changes("sql", {"sql_engine": "sqlite3", "sql_database": "users", "sql_select": statement}))
+    assert done.returncode == 0, done.stderr
+    assert ("note: backends.users: the SQL statement has no %r, so names with an @ are unknown" in done.stderr) == is_noted
 
 
 def test_two_backends_of_one_plugin(make_gatepost, sink):

@@ -81,8 +81,11 @@ class AuxpropLookupTest : public ::testing::Test {
 
     using Status = Lookup::Status;
     const AuxpropSettings sasldb_{.plugin = "sasldb", .options = {}, .realm = {}, .hostname = {}};
-    const AuxpropSettings sql_{
-        .plugin = "sql", .options = {{"sql_engine", "sqlite3"}}, .realm = {}, .hostname = {}};
+    const AuxpropSettings sql_{.plugin = "sql",
+                               .options = {{"sql_engine", "sqlite3"},
+                                           {"sql_select", "SELECT %p FROM users WHERE u='%u' AND r='%r'"}},
+                               .realm = {},
+                               .hostname = {}};
     const AuxpropSettings ldapdb_{
         .plugin = "ldapdb", .options = {{"ldapdb_id", "gate"}}, .realm = {}, .hostname = {}};
 };
@@ -184,6 +187,32 @@ TEST_F(AuxpropLookupTest, NamesThatBreakOutOfTheirQuotesReachNoPlugin) {
     for (const std::string name : {"an*", "a)(uid=b", "a\\2a"})
         EXPECT_EQ(find(ldapdb_, name).lookup.status, Status::kUnknown) << name;
     EXPECT_TRUE(g_asked.empty());
+}
+
+// As sql.c of 2.1.28 does it: %u is what stands before the first @, %r what stands behind it, %% a percent.
+TEST_F(AuxpropLookupTest, RealmsReachNoStatementThatIgnoresThem) {
+    g_users["ann"] = g_users["ann@elsewhere"] = {{.code = SASL_OK, .passwords = {"pencil"}}};
+    const auto asked_by = [this](const std::string& option, const std::string& statement) {
+        AuxpropSettings sql = sql_;
+        sql.options.erase("sql_select");
+        sql.options[option] = statement;
+        EXPECT_EQ(find(sql, "ann").lookup.status, Status::kFound) << statement;
+        return find(sql, "ann@elsewhere").lookup.status;
+    };
+    for (const std::string option : {"sql_select", "sql_statement"}) {
+        for (const std::string without :
+             {"SELECT %p FROM t WHERE u = '%u'", "%u %%r", "%u r%", "%u %%%%r", ""})
+            EXPECT_EQ(asked_by(option, without), Status::kUnknown) << without;
+        for (const std::string with : {"SELECT %p FROM t WHERE u = '%u@%r'", "%u %%%r", "%r%u"})
+            EXPECT_EQ(asked_by(option, with), Status::kFound) << with;
+    }
+    AuxpropSettings both = sql_;
+    both.options["sql_select"] = "%u";
+    both.options["sql_statement"] = "%u %r";
+    EXPECT_EQ(find(both, "ann@elsewhere").lookup.status, Status::kUnknown) << "sql_select is what counts";
+    both.realm = "elsewhere";
+    EXPECT_EQ(find(both, "ann").lookup.status, Status::kFound) << "the realm that is appended is none of his";
+    EXPECT_EQ(find(sasldb_, "ann@elsewhere").lookup.status, Status::kFound) << "a name of its own there";
 }
 
 // ldapdb.c of 2.1.28: "not authorized to assume identity" is SASL_FAIL, a refused bind of its own
