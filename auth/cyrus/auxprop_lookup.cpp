@@ -1,8 +1,7 @@
 #include "auth/cyrus/auxprop_lookup.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -18,17 +17,19 @@ Secret joined(std::string_view prefix, ByteView rest) {
     return secret;
 }
 
-/// "{SSHA}…", "$6$…": a hash, which must never be taken for the password that it is of.
+/// Whether the first character is followed by a name of letters, digits and `marks`, and then by `end`.
+bool begins_with_name(ByteView value, std::string_view marks, char end) {
+    std::string allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    allowed += marks;
+    const std::size_t at = value.find_first_not_of(allowed, 1);
+    return at != ByteView::npos && at > 1 && value[at] == end;
+}
+
+/// "{SSHA}…", "$6$…", "$md5,rounds=904$…": a hash, which must never be taken for the password that it is of.
+/// Whether its kind is known is asked later: one that is not must be no password either.
 bool is_record(ByteView value) {
-    constexpr std::string_view kSchemeLetters =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
-    if (value.starts_with('{')) {
-        const std::size_t end = value.find_first_not_of(kSchemeLetters, 1);
-        return end != ByteView::npos && end > 1 && value[end] == '}';
-    }
-    constexpr std::array<std::string_view, 9> kHashes{"$1$",  "$5$",  "$6$", "$y$",    "$2a$",
-                                                      "$2b$", "$2y$", "$7$", "$argon2"};
-    return std::ranges::any_of(kHashes, [value](std::string_view begin) { return value.starts_with(begin); });
+    return (value.starts_with('{') && begins_with_name(value, "-_./", '}')) ||
+           (value.starts_with('$') && begins_with_name(value, ",=-_", '$'));
 }
 
 /// "SCRAM-SHA-256$4096:salt$StoredKey:ServerKey", as libsasl keeps keys, as a record.

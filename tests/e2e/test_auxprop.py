@@ -319,6 +319,12 @@ def test_hashes_are_never_taken_for_passwords(one):
     assert auth(gate, "frida", "frida-pass-44") == 235
     assert auth(gate, "frida", hashed) == 535
     assert auth(gate, "greta", "{SSHA}DkMTwBl+a/3DfY+MHAbM2DLqQqZLxvkK") == "454 4.7.0"
+    unknown = ["$sha1$40000$jtNX3nZ2$hBNaIXkt4wBI2o5rsi8KejSjNqIq", "$md5,rounds=904$iPPKEBnEkp3JV8uX$0L6m7rOFTVFn.SGqo2M9W1", "$3$$8846f7eaee8fb117ad06bdd830b7586c",
+               "$apr1$r31...$HqJZimcKQFAMYayBlzkrA/", "$2$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy", "$gy$j9T$cut$short"]  # fmt: skip
+    for value in unknown:
+        users.set(value.split("$")[1], value)
+        assert auth(gate, value.split("$")[1], value) == "454 4.7.0", value
+        assert auth(gate, value.split("$")[1], "wrong") == "454 4.7.0", value
 
 
 def test_strangers_show_what_the_first_user_does_for_good(one):

@@ -117,14 +117,17 @@ TEST_F(AuxpropLookupTest, KeysAreScramRecords) {
 
 TEST_F(AuxpropLookupTest, HashesAreNeverPasswords) {
     for (const std::string value :
-         {"{SSHA}DkMTwBl+a/3DfY+MHAbM2DLqQqZLxvkK", "{CRYPT}$6$x$y", "$2y$10$abc", "$argon2id$x"}) {
+         {"{SSHA}DkMTwBl+a/3DfY+MHAbM2DLqQqZLxvkK", "{CRYPT}$6$x$y", "$2y$10$abc", "$argon2id$x", "$1$x$y",
+          "$gy$j9T$x$y", "$sha1$40000$x$y", "$md5$x$y", "$md5,rounds=904$x$y", "$3$$y", "$apr1$x$y",
+          "$2x$05$y", "$2$05$y", "$7$x", "$a-b_c=d$"}) {
         g_users["hash"] = {{.code = SASL_OK, .passwords = {value}}};
         EXPECT_EQ(text(find(ldapdb_, "hash").lookup.credential->record), value) << "as it stands";
         EXPECT_EQ(text(find(sql_, "hash").lookup.credential->record), value);
     }
     g_users["several"] = {{.code = SASL_OK, .passwords = {"{SSHA}abc", "pencil"}}};
     EXPECT_EQ(text(find(ldapdb_, "several").lookup.credential->record), "{PLAIN}pencil");
-    for (const std::string value : {"{}", "{a b}c", "$5 note", "{open"}) {
+    for (const std::string value :
+         {"{}", "{a b}c", "$5 note", "{open", "$5", "$$a$", "$", "a$6$x$y", "$5.-$6"}) {
         g_users["odd"] = {{.code = SASL_OK, .passwords = {value}}};
         EXPECT_EQ(text(find(ldapdb_, "odd").lookup.credential->record), "{PLAIN}" + value);
     }
