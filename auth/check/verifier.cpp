@@ -131,7 +131,8 @@ void StoreVerifier::cancel(ConnectionId id) {
 
 // ---- who knows the user
 
-void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in) {
+void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store,
+                            const StandIn::Credential& stand_in) {
     // A service, which is the last, knows nobody without his password.
     const bool is_at_end =
         store == parts_.stores.size() || (parts_.stores[store].service && attempt->asks_elsewhere);
@@ -152,20 +153,23 @@ void StoreVerifier::begin_to_ask(Attempt& attempt, const NamedStore& named) cons
     attempt.generation = parts_.cache.generation_of(named.name, attempt.user());
 }
 
-void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
-                              const Lookup& lookup) {
+void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store,
+                              const StandIn::Credential& stand_in, const Lookup& lookup) {
     note_answer(*attempt, parts_.stores[store], answer_of(lookup));
     if (attempt->is_cancelled) return;
     const std::string& backend = parts_.stores[store].name;
+    const std::shared_ptr<StandIn>& shared = parts_.stores[store].stand_in;
     if (lookup.status == Lookup::Status::kUnknown) {
         parts_.cache.forget_user(backend, attempt->user());
-        return look_up(attempt, store + 1, stand_in ? stand_in : lookup.stand_in);
+        const StandIn::Credential usual = shared && !lookup.stand_in ? shared->get() : lookup.stand_in;
+        return look_up(attempt, store + 1, stand_in ? stand_in : usual);
     }
     attempt->backend = backend;
     if (lookup.status == Lookup::Status::kUnavailable)
         return post(attempt, without_answer(*attempt, lookup.is_timeout));
     if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
+    if (shared) shared->see(*lookup.credential);
     take_record(attempt, true, lookup.credential.get());
 }
 

@@ -13,6 +13,7 @@
 #include "auth/check/record.h"
 #include "auth/check/scram_fake.h"
 #include "auth/check/single_flight.h"
+#include "auth/check/stand_in.h"
 #include "auth/check/verifier_observer.h"
 #include "auth/check/verify_cache.h"
 #include "auth/check/verify_pool.h"
@@ -29,6 +30,8 @@ struct NamedStore {
     std::string name;
     std::shared_ptr<CredentialStore> store;
     std::shared_ptr<PasswordService> service = {};  ///< instead of a store; the last one only
+    /// For unknown users of a store that offers none itself; one for all workers, or they would differ.
+    std::shared_ptr<StandIn> stand_in = {};
 };
 
 class StoreVerifier final : public Verifier {
@@ -62,12 +65,11 @@ class StoreVerifier final : public Verifier {
 
   private:
     using AttemptPtr = std::shared_ptr<Attempt>;
-    using StandIn = std::shared_ptr<const StoredCredential>;
 
     void take_message(const AttemptPtr& attempt);
     void begin_to_ask(Attempt& attempt, const NamedStore& named) const;
-    void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in);
-    void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn& stand_in,
+    void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn::Credential& stand_in);
+    void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn::Credential& stand_in,
                    const Lookup& lookup);
     /// `stored`: the user's own credential, or the stand-in of an unknown one; nullptr when there is none.
     void take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored);

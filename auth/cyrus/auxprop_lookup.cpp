@@ -1,9 +1,7 @@
 #include "auth/cyrus/auxprop_lookup.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
-#include <random>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -19,17 +17,19 @@ Secret joined(std::string_view prefix, ByteView rest) {
     return secret;
 }
 
-/// "{SSHA}…", "$6$…": a hash, which must never be taken for the password that it is of.
+/// Whether the first character is followed by a name of letters, digits and `marks`, and then by `end`.
+bool begins_with_name(ByteView value, std::string_view marks, char end) {
+    std::string allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    allowed += marks;
+    const std::size_t at = value.find_first_not_of(allowed, 1);
+    return at != ByteView::npos && at > 1 && value[at] == end;
+}
+
+/// "{SSHA}…", "$6$…", "$md5,rounds=904$…": a hash, which must never be taken for the password that it is of.
+/// Whether its kind is known is asked later: one that is not must be no password either.
 bool is_record(ByteView value) {
-    constexpr std::string_view kSchemeLetters =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./";
-    if (value.starts_with('{')) {
-        const std::size_t end = value.find_first_not_of(kSchemeLetters, 1);
-        return end != ByteView::npos && end > 1 && value[end] == '}';
-    }
-    constexpr std::array<std::string_view, 9> kHashes{"$1$",  "$5$",  "$6$", "$y$",    "$2a$",
-                                                      "$2b$", "$2y$", "$7$", "$argon2"};
-    return std::ranges::any_of(kHashes, [value](std::string_view begin) { return value.starts_with(begin); });
+    return (value.starts_with('{') && begins_with_name(value, "-_./", '}')) ||
+           (value.starts_with('$') && begins_with_name(value, ",=-_", '$'));
 }
 
 /// "SCRAM-SHA-256$4096:salt$StoredKey:ServerKey", as libsasl keeps keys, as a record.
@@ -53,29 +53,39 @@ Secret record_for(std::string_view mechanism, const std::vector<Secret>& keys) {
     return found == keys.end() ? Secret() : record_of_keys(found->reveal());
 }
 
-std::shared_ptr<const StoredCredential> nobody() {
-    std::random_device random;
-    std::string password;
-    for (int i = 0; i < 4; ++i) password += std::to_string(random());
-    auto made = std::make_shared<StoredCredential>();
-    made->record = joined("{PLAIN}", password);
-    return made;
+BlockingLookup::Answer unknown() {
+    return {.lookup = {.status = Lookup::Status::kUnknown,
+                       .credential = nullptr,
+                       .stand_in = nullptr,
+                       .backend = {}},
+            .complaint = {}};
 }
 
 }  // namespace
 
-AuxpropLookup::AuxpropLookup(AuxpropSettings settings)
-    : settings_(std::move(settings)), stand_in_(nobody()) {}
+bool tells_realms_apart(const AuxpropSettings& settings) {
+    if (settings.plugin != "sql") return true;
+    const auto& options = settings.options;
+    const auto select = options.find("sql_select");
+    const auto used = select != options.end() ? select : options.find("sql_statement");  // its older name
+    if (used == options.end()) return false;
+    const std::string_view statement = used->second;
+    for (std::size_t at = statement.find('%'); at != std::string_view::npos && at + 1 < statement.size();
+         at = statement.find('%', at + 2)) {  // "%%r" is no realm
+        if (statement[at + 1] == 'r') return true;
+    }
+    return false;
+}
+
+AuxpropLookup::AuxpropLookup(AuxpropSettings settings) : settings_(std::move(settings)) {}
 
 /// Whether a name would mean more to the plugin than a name. In 2.1.28 sql puts a backslash before a quote,
-/// which is no escape to SQLite: "x' UNION SELECT 'password' --" would log in. A directory that puts names
-/// into a filter would find ann for "an*", who is somebody else to us.
+/// which is no escape to SQLite, nor to MySQL with NO_BACKSLASH_ESCAPES: "x' UNION SELECT 'password' --"
+/// would log in. A directory that puts names into a filter would find ann for "an*", who is somebody else to
+/// us.
 bool AuxpropLookup::can_break_out(std::string_view user) const {
     if (settings_.plugin == "ldapdb") return user.find_first_of("*()\\") != std::string_view::npos;
-    if (settings_.plugin != "sql") return false;
-    const auto engine = settings_.options.find("sql_engine");
-    const bool is_sqlite = engine != settings_.options.end() && engine->second.starts_with("sqlite");
-    return user.find_first_of(is_sqlite ? "'\"`\\" : "\\") != std::string_view::npos;
+    return settings_.plugin == "sql" && user.find_first_of("'\"`\\") != std::string_view::npos;
 }
 
 BlockingLookup::Answer AuxpropLookup::find(const std::string& user) {
@@ -84,6 +94,8 @@ BlockingLookup::Answer AuxpropLookup::find(const std::string& user) {
     // without that column would fail.
     const bool is_sql = settings_.plugin == "sql";
     if (can_break_out(user)) return unknown();
+    // Anybody's realm would do: "ann@anything" would log in with the password of ann.
+    if (user.contains('@') && !tells_realms_apart(settings_)) return unknown();
     const Properties properties = ask_properties(settings_, user, !is_sql);
     switch (properties.code) {
         case Code::kFound: return known(user, properties);
@@ -119,7 +131,7 @@ bool AuxpropLookup::is_about(const std::string& user) const {
     return ask_properties(settings_, user, false).code == Code::kRefused;
 }
 
-BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Properties& properties) {
+BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Properties& properties) const {
     auto credential = std::make_shared<StoredCredential>();
     credential->user = user;
     for (const std::string_view mechanism : {"SCRAM-SHA-512", "SCRAM-SHA-1", "SCRAM-SHA-256"}) {
@@ -136,20 +148,9 @@ BlockingLookup::Answer AuxpropLookup::known(const std::string& user, const Prope
         credential->record =
             plain != passwords.end() ? joined("{PLAIN}", plain->reveal()) : passwords.front().clone();
     }
-    const std::lock_guard lock(mutex_);
-    stand_in_ = credential;
     return {.lookup = {.status = Lookup::Status::kFound,
                        .credential = std::move(credential),
                        .stand_in = nullptr,
-                       .backend = {}},
-            .complaint = {}};
-}
-
-BlockingLookup::Answer AuxpropLookup::unknown() const {
-    const std::lock_guard lock(mutex_);
-    return {.lookup = {.status = Lookup::Status::kUnknown,
-                       .credential = nullptr,
-                       .stand_in = stand_in_,
                        .backend = {}},
             .complaint = {}};
 }

@@ -3,8 +3,6 @@
 // thread.
 #pragma once
 
-#include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -12,6 +10,10 @@
 #include "auth/dialogue/blocking_lookup.h"
 
 namespace gatepost::auth {
+
+/// Whether `ann@elsewhere` is somebody else to the plugin than `ann`. false: an SQL statement without %r, for
+/// which sql drops what follows the @. (A directory maps names as its operator says.)
+[[nodiscard]] bool tells_realms_apart(const AuxpropSettings& settings);
 
 class AuxpropLookup final : public BlockingLookup {
   public:
@@ -22,14 +24,11 @@ class AuxpropLookup final : public BlockingLookup {
     [[nodiscard]] Answer find(const std::string& user) override;
 
   private:
-    [[nodiscard]] Answer known(const std::string& user, const Properties& properties);
-    [[nodiscard]] Answer unknown() const;
+    [[nodiscard]] Answer known(const std::string& user, const Properties& properties) const;
     [[nodiscard]] bool can_break_out(std::string_view user) const;
     [[nodiscard]] bool is_about(const std::string& user) const;
 
     const AuxpropSettings settings_;
-    mutable std::mutex mutex_;
-    std::shared_ptr<const StoredCredential> stand_in_;  // under mutex_: as users here usually are
 };
 
 }  // namespace gatepost::auth

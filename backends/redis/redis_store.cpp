@@ -20,19 +20,8 @@ struct RedisStore::Core {
           key(std::move(settings.key)),
           connection(loop, resolver, std::move(settings.redis), observer) {}
 
-    /// A user that was found costs the next unknown one the same.
-    void remember(auth::Lookup& lookup) {
-        if (lookup.status == auth::Lookup::Status::kUnknown) lookup.stand_in = stand_in;
-        if (lookup.status != auth::Lookup::Status::kFound || lookup.credential->record.empty()) return;
-        auto made = std::make_shared<auth::StoredCredential>();
-        made->record = lookup.credential->record.clone();
-        made->scram = lookup.credential->scram.clone();
-        stand_in = std::move(made);
-    }
-
     std::string name;
     std::string key;
-    std::shared_ptr<const auth::StoredCredential> stand_in;
     RedisConnection connection;
 };
 
@@ -54,14 +43,13 @@ void RedisStore::lookup(std::string_view user, Executor& home,
         const auto alive = core.lock();
         if (!alive) return tell({});
         const std::string key = redis_key(alive->key, user);
-        alive->connection.command({"HGETALL", key}, [core, user = std::move(user),
-                                                     tell = std::move(tell)](RedisOutcome outcome) mutable {
-            auth::Lookup lookup;
-            if (outcome.status == RedisStatus::kReply) lookup = lookup_of(outcome.reply, user);
-            lookup.is_timeout = outcome.status == RedisStatus::kTimedOut;
-            if (const auto still = core.lock()) still->remember(lookup);
-            tell(std::move(lookup));
-        });
+        alive->connection.command(
+            {"HGETALL", key}, [user = std::move(user), tell = std::move(tell)](RedisOutcome outcome) mutable {
+                auth::Lookup lookup;
+                if (outcome.status == RedisStatus::kReply) lookup = lookup_of(outcome.reply, user);
+                lookup.is_timeout = outcome.status == RedisStatus::kTimedOut;
+                tell(std::move(lookup));
+            });
     });
 }
 

@@ -109,10 +109,13 @@ void Authenticators::open_backend(const Plan& plan, const std::string& name,
 void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend& sasl,
                                std::vector<std::string>& problems) {
     if (sasl.method == conf::SaslMethod::Auxprop) {
+        for (const std::string& note : auxprop_notes(name, sasl))
+            log_->log(LogEvent::backend, {{LogField::backend, name}, {LogField::what, note}});
         opened_.push_back({.name = name,
                            .file = nullptr,
                            .redis = nullptr,
-                           .auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_)});
+                           .auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_),
+                           .stand_in = std::make_shared<auth::StandIn>(auth::StandIn::kPlain)});
         return;
     }
     const std::string path = saslauthd_socket(sasl);
@@ -142,7 +145,10 @@ void Authenticators::open_redis(const std::string& name, const conf::RedisBacken
     if (!problems.empty()) return;
     auto made = RedisBackend::make(name, redis, workers, *log_);
     if (!made) return problems.push_back("backends." + name + ": " + made.error().message);
-    opened_.push_back({.name = name, .file = nullptr, .redis = std::move(*made)});
+    opened_.push_back({.name = name,
+                       .file = nullptr,
+                       .redis = std::move(*made),
+                       .stand_in = std::make_shared<auth::StandIn>()});
 }
 
 std::unique_ptr<auth::Verifier> Authenticators::make_verifier(
@@ -154,7 +160,7 @@ std::unique_ptr<auth::Verifier> Authenticators::make_verifier(
         if (opened.redis)
             store = opened.redis->make_store(loop, *resolver_, metrics, registry.backend(opened.name));
         if (opened.auxprop) store = opened.auxprop->store();
-        stores.push_back({.name = opened.name, .store = std::move(store)});
+        stores.push_back({.name = opened.name, .store = std::move(store), .stand_in = opened.stand_in});
     }
     if (saslauthd_) {
         stores.push_back({.name = saslauthd_->name,

@@ -65,6 +65,7 @@ class Authenticators {
         std::shared_ptr<backends::FileStore> file;
         std::unique_ptr<RedisBackend> redis;
         std::unique_ptr<AuxpropBackend> auxprop = {};
+        std::shared_ptr<auth::StandIn> stand_in = {};
     };
 
     [[nodiscard]] bool start_engine(const Plan& plan, std::vector<std::string>& problems);

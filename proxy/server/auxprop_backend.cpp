@@ -55,6 +55,13 @@ std::vector<AuxpropProblem> auxprop_problems(const conf::SaslBackend& sasl) {
     return problems;
 }
 
+std::vector<std::string> auxprop_notes(const std::string& name, const conf::SaslBackend& sasl) {
+    if (auth::tells_realms_apart(auxprop_settings(sasl, ""))) return {};
+    return {"backends." + name +
+            ": the SQL statement has no %r, so names with an @ are unknown to it: only before the @ it would "
+            "look"};
+}
+
 auth::AuxpropSettings auxprop_settings(const conf::SaslBackend& sasl, const std::string& hostname) {
     return {.plugin = plugin_of(sasl), .options = sasl.options, .realm = sasl.realm, .hostname = hostname};
 }

@@ -22,6 +22,9 @@ struct AuxpropProblem {
 /// Looks for the plugin's file; starts nothing.
 [[nodiscard]] std::vector<AuxpropProblem> auxprop_problems(const conf::SaslBackend& sasl);
 
+/// Who is left out by what is no mistake: "backends.NAME: …".
+[[nodiscard]] std::vector<std::string> auxprop_notes(const std::string& name, const conf::SaslBackend& sasl);
+
 /// What libsasl must be started with for it.
 [[nodiscard]] auth::AuxpropSettings auxprop_settings(const conf::SaslBackend& sasl,
                                                      const std::string& hostname);

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "backends/file/file_store.h"
+#include "proxy/server/auxprop_backend.h"
 
 namespace gatepost::server {
 
@@ -26,6 +27,9 @@ std::vector<std::string> unservable_notes(const conf::Config& config) {
     for (const std::string& name : config.auth.backends) {
         const auto backend = config.backends.find(name);
         if (backend == config.backends.end()) continue;
+        const auto* const sasl = std::get_if<conf::SaslBackend>(&backend->second);
+        if (sasl != nullptr && sasl->method == conf::SaslMethod::Auxprop)
+            std::ranges::move(auxprop_notes(name, *sasl), std::back_inserter(notes));
         const auto* const file = std::get_if<conf::FileBackend>(&backend->second);
         if (file == nullptr) continue;
         backends::FileStore store(file->path);

@@ -1,5 +1,5 @@
-// Who is left out of which mechanism: what an operator wants to know before and after a mechanism is taken
-// out of the offer because of them (decisions.md 12). Any thread.
+// Who is left out: of which mechanism, which an operator wants to know before and after it is taken out of
+// the offer because of them (decisions.md 12), or altogether. Any thread.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ namespace gatepost::server {
                                                         const backends::UsersFile& users,
                                                         const std::vector<std::string>& mechanisms);
 
-/// The same for every users file in use; reads the files, so it blocks. Files that cannot be read are passed
-/// over: they are errors, and reported as such.
+/// The same for every users file in use, and auxprop_notes(); reads the files, so it blocks. Files that
+/// cannot be read are passed over: they are errors, and reported as such.
 [[nodiscard]] std::vector<std::string> unservable_notes(const conf::Config& config);
 
 }  // namespace gatepost::server

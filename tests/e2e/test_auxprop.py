@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness.client import Client, b64, plain, trusting_context
+from harness.client import Client, b64, plain, scram_challenge, scram_keys, trusting_context
 from harness.gatepost import USERS, command, merged
 from harness.process import free_port, wait_until
 from harness.sasl_users import Ldap, Sasldb, Sqlite, backend
@@ -265,6 +265,17 @@ def test_sasldb_realms(one):
     assert auth(gate, "dora@gate.example", "gate-pass-22") == 235
 
 
+@pytest.mark.parametrize("kind", STORES.values(), ids=STORES)
+def test_a_password_is_nobody_elses_in_another_realm(one, kind):
+    """Also where SQL is asked without the realm, of which it would see nothing."""
+    users, gate = one(kind, options=[("sql_select", "SELECT %p FROM users WHERE name = '%u'")] if kind is Sqlite else [])
+    assert auth(gate, "carol", USERS["carol"]) == 235
+    for stranger in ("carol@elsewhere", "carol@", "carol@elsewhere@gate.example", "carol@elsewhere,cn=x"):
+        assert auth(gate, stranger, USERS["carol"]) == 535, stranger
+    assert "backend_down" not in gate.log
+    assert gate.log.count("the SQL statement has no %r") == (kind is Sqlite)
+
+
 def test_ldap_with_keys_instead_of_passwords(one, tls):
     record = command("hash", input="erna-pass-33\n").stdout.strip()
     iterations, salt, stored, server = record.removeprefix("{SCRAM-SHA-256}").split(",")
@@ -308,6 +319,46 @@ def test_hashes_are_never_taken_for_passwords(one):
     assert auth(gate, "frida", "frida-pass-44") == 235
     assert auth(gate, "frida", hashed) == 535
     assert auth(gate, "greta", "{SSHA}DkMTwBl+a/3DfY+MHAbM2DLqQqZLxvkK") == "454 4.7.0"
+    unknown = ["$sha1$40000$jtNX3nZ2$hBNaIXkt4wBI2o5rsi8KejSjNqIq", "$md5,rounds=904$iPPKEBnEkp3JV8uX$0L6m7rOFTVFn.SGqo2M9W1", "$3$$8846f7eaee8fb117ad06bdd830b7586c",
+               "$apr1$r31...$HqJZimcKQFAMYayBlzkrA/", "$2$05$CCCCCCCCCCCCCCCCCCCCC.7uG0VCzI2bS7j6ymqJi9CdcdxiRTWNy", "$gy$j9T$cut$short"]  # fmt: skip
+    for value in unknown:
+        users.set(value.split("$")[1], value)
+        assert auth(gate, value.split("$")[1], value) == "454 4.7.0", value
+        assert auth(gate, value.split("$")[1], "wrong") == "454 4.7.0", value
+
+
+def test_strangers_show_what_the_first_user_does_for_good(one):
+    """If they followed the users, two first challenges of a stranger would differ, and nobody's of a user do."""
+    users, gate = one(Sqlite)
+    for name, record in {"broken": "{NOSUCH}x", "first": scram_keys(8192, 24), "second": scram_keys(20000, 9)}.items():
+        users.set(name, record)
+
+    def challenge(user):
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            return scram_challenge(client, user)
+
+    assert challenge(USER) == challenge(USER) and challenge(USER)[1] == 4096
+    before = challenge("nobody")
+    assert (len(before[0]), before[1]) == (16, 4096), "as those whose password is stored"
+    assert auth(gate, "broken", "x") == "454 4.7.0"
+    assert challenge("first")[1] == 8192 and challenge("second")[1] == 20000
+    assert challenge("nobody") == before
+
+
+def test_strangers_show_the_keys_of_the_first_user(one):
+    users, gate = one(Sqlite)
+    for name, record in {"broken": "{NOSUCH}x", "first": scram_keys(8192, 24), "second": scram_keys(20000, 9)}.items():
+        users.set(name, record)
+    assert auth(gate, "broken", "x") == "454 4.7.0"
+    shown = []
+    with Client(gate.tls_port, implicit_tls=True) as client:
+        client.ehlo()
+        for user in ("first", "second", USER):
+            scram_challenge(client, user)
+            shown.append(scram_challenge(client, "nobody"))
+    assert {(len(salt), iterations) for salt, iterations in shown} == {(24, 8192)}
+    assert len(set(shown)) == 1, "the same salt each time"
 
 
 def test_names_never_become_sql(one):
@@ -354,6 +405,13 @@ def test_check_names_the_place(make_gatepost, sink, plugin, options, expected):
 def test_check_says_what_to_install(make_gatepost, sink, tmp_path):
     done = checked(make_gatepost, sink, changes("sql", {"sql_select": "SELECT %p"}), env={"SASL_PATH": str(tmp_path)})
     assert "backends.users.auxprop_plugin: Cyrus SASL has no plugin sql: install libsasl2-modules-sql" in done.stderr
+
+
+@pytest.mark.parametrize(("statement", "is_noted"), [("SELECT %p FROM users WHERE name = '%u'", True), ("SELECT %p FROM users WHERE name = '%u@%r'", False)])
+def test_check_notes_whom_sql_does_not_serve(make_gatepost, sink, statement, is_noted):
+    done = checked(make_gatepost, sink, changes("sql", {"sql_engine": "sqlite3", "sql_database": "users", "sql_select": statement}))
+    assert done.returncode == 0, done.stderr
+    assert ("note: backends.users: the SQL statement has no %r, so names with an @ are unknown" in done.stderr) == is_noted
 
 
 def test_two_backends_of_one_plugin(make_gatepost, sink):

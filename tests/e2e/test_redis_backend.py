@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from harness.client import Client, plain, trusting_context
+from harness.client import Client, plain, scram_challenge, scram_keys, trusting_context
 from harness.gatepost import command
 from harness.process import free_port, wait_until
 from harness.redis import Redis, RedisSentinel
@@ -50,9 +50,10 @@ def gate_on(make_gatepost, make_sink, tmp_path):
     """A Gatepost whose users are in the Redis at `url`; with `users`, behind or in front of a users file."""
     hidden = []
 
-    def made(url, auth=None, **backend):
+    def made(url, auth=None, workers="auto", **backend):
         redis = {"type": "redis", "url": url, "timeout": f"{TIMEOUT}s", **backend}
-        changes = {"backends": {"users": redis}, "auth": {"backends": ["users"], "mechanisms": ["SCRAM-SHA-256", "PLAIN", "LOGIN"], **(auth or {})}}
+        changes = {"backends": {"users": redis}, "auth": {"backends": ["users"], "mechanisms": ["SCRAM-SHA-256", "PLAIN", "LOGIN"], **(auth or {})},
+                   "workers": workers}
         gate = make_gatepost(make_sink().port, changes)
         gate.users[USER] = PASSWORD
         hidden.append(gate)
@@ -110,6 +111,21 @@ def serves_all_clients(gate, tls):
         client.sendmail(USER, ["bob@example.net"], b"Subject: by smtplib\r\n\r\n")
     gate.wait_for_log("mechanism=SCRAM-SHA-256 backend=users reason=wrong_password")
     assert gate.metric("gatepost_auth_attempts_total", backend="users", result="success") >= 5
+
+
+def test_strangers_show_what_the_first_user_does_at_every_worker(make, gate_on, keys):
+    redis = make()
+    redis.set_user(USER, record=keys)
+    redis.set_user("first", record=scram_keys(8192, 24))
+    redis.set_user("second", record=scram_keys(20000, 9))
+    gate = gate_on(f"redis://127.0.0.1:{redis.port}/0", workers=4)
+    with contextlib.ExitStack() as open_together:
+        clients = [open_together.enter_context(connected(gate)) for _ in range(8)]
+        assert wait_until(lambda: clients[0].command("AUTH SCRAM-SHA-256 biwsbj1maXJzdCxyPWFiYw==").code == 334 and clients[0].command("*") == 501, 10, 0.1)
+        for client in clients:
+            assert scram_challenge(client, "second")[1] == 20000
+        shown = {scram_challenge(client, "nobody") for client in clients}
+    assert {(len(salt), iterations) for salt, iterations in shown} == {(24, 8192)} and len(shown) == 1
 
 
 # ---- every way to reach it

@@ -131,6 +131,21 @@ class Client:
         return not rest
 
 
+def scram_challenge(client, user):
+    """What SCRAM tells about `user` in its first challenge: (the salt, the iterations). The dialogue is given up."""
+    reply = client.command("AUTH SCRAM-SHA-256 " + b64(f"n,,n={user},r=abcdefghij"))
+    assert reply == 334, reply
+    _, salt, iterations = base64.b64decode(reply.lines[0].split()[1]).decode().split(",")
+    assert client.command("*") == 501
+    return base64.b64decode(salt.removeprefix("s=")), int(iterations.removeprefix("i="))
+
+
+def scram_keys(iterations, salt_size):
+    """A record that can be read, and that no password belongs to."""
+    salt, key = (base64.b64encode(b"x" * size).decode() for size in (salt_size, 32))
+    return f"{{SCRAM-SHA-256}}{iterations},{salt},{key},{key}"
+
+
 def trusting_context():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -206,6 +206,38 @@ TEST_F(VerifierTest, AnUnknownUserIsCheckedAgainstWhatTheStoreOffers) {
     EXPECT_EQ(g_hashes, 0);
 }
 
+// Strangers hash or not as the first user does, whichever worker has seen him; a record that nobody can be
+// judged by is passed over.
+TEST_F(VerifierTest, AnUnknownUserIsCheckedAgainstTheKindOfTheFirstWhoWasSeen) {
+    const auto shared = std::make_shared<StandIn>(StandIn::kPlain);
+    const auto make = [&] {
+        return std::make_unique<StoreVerifier>(
+            StoreVerifier::Parts{.home = home_,
+                                 .receiver = receiver_,
+                                 .engine = engine_,
+                                 .pool = pool_,
+                                 .cache = *cache_,
+                                 .fake = fake_,
+                                 .stores = {{.name = "one", .store = first_, .stand_in = shared}},
+                                 .match = counted_match});
+    };
+    const auto hashes_of_a_stranger = [&] {
+        g_hashes = 0;
+        EXPECT_EQ(judged("nobody", "pencil").reason, Reason::kUnknownUser);
+        return g_hashes.load();
+    };
+    verifier_ = make();
+    EXPECT_EQ(hashes_of_a_stranger(), 0);
+    EXPECT_EQ(judged("broken", "pencil").reason, Reason::kBadRecord);
+    EXPECT_EQ(hashes_of_a_stranger(), 0);
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_EQ(hashes_of_a_stranger(), 1);
+    EXPECT_EQ(judged("plain", "pencil").outcome, Outcome::kAccepted);
+    EXPECT_EQ(hashes_of_a_stranger(), 1) << "who comes later changes nothing";
+    verifier_ = make();
+    EXPECT_EQ(hashes_of_a_stranger(), 1) << "at another worker neither";
+}
+
 TEST_F(VerifierTest, AnEngineThatLiesIsNotBelieved) {
     for (const FakeEngine::Lie lie : {FakeEngine::Lie::kAcceptsAll, FakeEngine::Lie::kAcceptsWithoutAsking,
                                       FakeEngine::Lie::kAsksForAnother, FakeEngine::Lie::kFails}) {
