@@ -197,10 +197,8 @@ Result<ContextPointer> make_context(const TlsSettings& settings, int min_version
     if (is_old) SSL_CTX_set_security_level(context, 0);
     SSL_CTX_set_min_proto_version(context, min_version);
     SSL_CTX_set_max_proto_version(context, 0);
-    // Passwords arrive in records. A stream stops wiping them once its client has logged in.
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                     SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_COMPRESSION |
-                                     SSL_OP_CLEANSE_PLAINTEXT);
+                                     SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context, 1);
     SSL_CTX_set_default_read_buffer_len(context, kReadAhead);

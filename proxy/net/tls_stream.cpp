@@ -96,6 +96,7 @@ std::unique_ptr<TlsStream> TlsStream::make(ssl_ctx_st* context, Role role, int s
     SSL_set_bio(made->ssl_.get(), bio, bio);
     if (role == Role::kServer) {
         SSL_set_accept_state(made->ssl_.get());
+        made->wipes_ = true;
     } else {
         SSL_set_connect_state(made->ssl_.get());
         made->is_drained_ = true;  // the client speaks first
@@ -103,7 +104,10 @@ std::unique_ptr<TlsStream> TlsStream::make(ssl_ctx_st* context, Role role, int s
     return made;
 }
 
-TlsStream::~TlsStream() = default;
+TlsStream::~TlsStream() {
+    // What was decrypted and never read.
+    if (wipes_ && SSL_has_pending(ssl_.get()) != 0) SSL_set_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
+}
 
 TlsStream::Outcome TlsStream::handshake() {
     ERR_clear_error();
@@ -113,12 +117,23 @@ TlsStream::Outcome TlsStream::handshake() {
 TlsStream::Read TlsStream::read(std::span<char> space) {
     ERR_clear_error();
     std::size_t got = 0;
-    const int result = SSL_read_ex(ssl_.get(), space.data(), space.size(), &got);
+    const int result =
+        wipes_ ? read_and_wipe(space, got) : SSL_read_ex(ssl_.get(), space.data(), space.size(), &got);
     return {.outcome = judge(result), .octets = got};
 }
 
-void TlsStream::keep_plaintext() noexcept {
-    SSL_clear_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
+/// OpenSSL wipes what it hands out, but also, whenever it gives the buffer of its records back, all of that:
+/// some microseconds for each line of a session. So it keeps the buffer for the call, and gives it back
+/// unwiped when there is nothing in it any more but what was wiped, or encrypted.
+int TlsStream::read_and_wipe(std::span<char> space, std::size_t& got) {
+    SSL* const ssl = ssl_.get();
+    SSL_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
+    SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    const int result = SSL_read_ex(ssl, space.data(), space.size(), &got);
+    SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_clear_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
+    if (SSL_has_pending(ssl) == 0) SSL_free_buffers(ssl);
+    return result;
 }
 
 TlsStream::Outcome TlsStream::write(ByteView octets) {

@@ -57,8 +57,8 @@ class TlsStream {
     [[nodiscard]] Read read(std::span<char> space);
 
     /// What is read from now on is no secret: OpenSSL need not wipe its copy of each record, which costs a
-    /// tenth of the CPU of big messages. Until then it does.
-    void keep_plaintext() noexcept;
+    /// tenth of the CPU of big messages. Until then a server does: passwords arrive in records.
+    void keep_plaintext() noexcept { wipes_ = false; }
 
     /// Encrypts all of `octets` into wire(). Requires a completed handshake.
     [[nodiscard]] Outcome write(ByteView octets);
@@ -87,6 +87,7 @@ class TlsStream {
     explicit TlsStream(int socket) : socket_(socket) {}
 
     [[nodiscard]] Outcome judge(int result);
+    [[nodiscard]] int read_and_wipe(std::span<char> space, std::size_t& got);
 
     std::unique_ptr<ssl_st, FreeSsl> ssl_;
     OutBuffer wire_;
@@ -96,6 +97,7 @@ class TlsStream {
     bool is_starved_ = false;  ///< nothing more can be done before the socket rings
     bool has_ended_ = false;   ///< end of file or an error on the socket
     bool has_failed_ = false;
+    bool wipes_ = false;
     std::string received_;
     std::string_view failure_;
 };
