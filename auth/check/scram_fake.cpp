@@ -12,6 +12,7 @@ namespace gatepost::auth {
 namespace {
 
 constexpr std::size_t kBlockSize = 32;  // of SHA-256
+constexpr std::size_t kMostOfKey = 64;  // SHA-512's
 
 // As many octets as asked for: blocks of HMAC-SHA-256(secret, label NUL mechanism NUL counter NUL user), the
 // counter one octet from 1. Replicas of different releases must agree, so this never changes.
@@ -46,31 +47,33 @@ Result<ScramFake> ScramFake::make(ByteView secret) {
                     " octets or more, such as those of `openssl rand -base64 32`");
     Result<UndumpedSecret> kept = UndumpedSecret::make(secret);
     if (!kept) return std::unexpected(kept.error());
-    return ScramFake(std::move(*kept));
+    return make(std::move(*kept));
 }
 
 Result<ScramFake> ScramFake::make_random() {
     Result<UndumpedSecret> secret = UndumpedSecret::make_random(kBlockSize);
     if (!secret) return std::unexpected(secret.error());
-    return ScramFake(std::move(*secret));
+    return make(std::move(*secret));
+}
+
+Result<ScramFake> ScramFake::make(UndumpedSecret secret) {
+    Result<UndumpedSecret> keys = UndumpedSecret::make_random(2 * kMostOfKey);
+    if (!keys) return std::unexpected(keys.error());
+    return ScramFake(std::move(secret), std::move(*keys));
 }
 
 Result<ScramRecord> ScramFake::record(ScramHash hash, std::string_view user, int iterations,
                                       std::size_t salt_size) const {
-    const auto derived = [this, hash, user](std::string_view label, std::size_t size) {
-        return derive(secret_.reveal(), label, hash, user, size);
-    };
     const std::optional<Secret> salt =
-        derived("salt", std::clamp<std::size_t>(salt_size, 1, ScramRecord::kMaxSaltSize));
-    std::optional<Secret> stored = derived("StoredKey", key_size(hash));
-    std::optional<Secret> server = derived("ServerKey", key_size(hash));
-    if (!salt || !stored || !server) return fail("the key derivation of libcrypto failed");
+        derive(secret_.reveal(), "salt", hash, user,
+               std::clamp<std::size_t>(salt_size, 1, ScramRecord::kMaxSaltSize));
+    if (!salt) return fail("the key derivation of libcrypto failed");
     ScramRecord record;
     record.hash = hash;
     record.iterations = iterations;
     record.salt = salt->reveal();
-    record.stored_key = std::move(*stored);
-    record.server_key = std::move(*server);
+    record.stored_key = Secret(keys_.reveal().substr(0, key_size(hash)));
+    record.server_key = Secret(keys_.reveal().substr(kMostOfKey, key_size(hash)));
     return record;
 }
 

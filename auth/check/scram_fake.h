@@ -1,6 +1,7 @@
 // Keys for users that nobody knows, so that SCRAM shows a stranger the same salt and count each time, as it
-// does for a user: derived from a secret, the hash and the name (decisions.md 15). Nobody can have the
-// password that belongs to them. Any thread.
+// does for a user: the salt is derived from a secret, the hash and the name (decisions.md 15). Nobody can
+// have the password that belongs to the keys, which are random, are never shown, and so can be the same for
+// all. Any thread.
 #pragma once
 
 #include <cstddef>
@@ -31,9 +32,12 @@ class ScramFake {
                                              std::size_t salt_size = ScramRecord::kDefaultSaltSize) const;
 
   private:
-    explicit ScramFake(UndumpedSecret secret) : secret_(std::move(secret)) {}
+    ScramFake(UndumpedSecret secret, UndumpedSecret keys)
+        : secret_(std::move(secret)), keys_(std::move(keys)) {}
+    [[nodiscard]] static Result<ScramFake> make(UndumpedSecret secret);
 
     UndumpedSecret secret_;
+    UndumpedSecret keys_;
 };
 
 }  // namespace gatepost::auth

@@ -37,6 +37,11 @@ Verdict empty_challenge() {
     return {.outcome = Outcome::kChallenge, .reason = Reason::kNone, .challenge = {}, .identity = {}};
 }
 
+/// A user whose password is not judged by a record.
+RecordCheck::Subject judged_elsewhere(const Attempt& attempt) {
+    return {.user = attempt.user(), .record = nullptr, .is_known = true, .is_disabled = false};
+}
+
 BackendAnswer answer_of(const Lookup& lookup) {
     switch (lookup.status) {
         case Lookup::Status::kFound: return BackendAnswer::kOk;
@@ -180,6 +185,10 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
                                  .is_known = is_known,
                                  .is_disabled = is_disabled};
     const ByteView text = stored == nullptr ? ByteView() : record_for(attempt->mechanism, *stored);
+    attempt->version = Secret(text);
+    attempt->is_cacheable = is_known && !is_disabled && attempt->grammar.has_password();
+    if (is_disabled) parts_.cache.forget_user(attempt->backend, attempt->user());
+    if (is_remembered(*attempt)) return post(attempt, run_as_right(*attempt));
     Result<Record> record = Record::parse(text);
     const bool needs_none = attempt->mechanism == "EXTERNAL" || attempt->asks_elsewhere;
     if (record) {
@@ -192,10 +201,7 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
     }
     if (subject.record == nullptr)
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kEngineFailed));
-    attempt->version = Secret(text);
     attempt->check.emplace(std::move(subject), parts_.match, parts_.fake);
-    attempt->is_cacheable = is_known && !is_disabled && attempt->grammar.has_password();
-    if (is_disabled) parts_.cache.forget_user(attempt->backend, attempt->user());
     judge(attempt);
 }
 
@@ -214,12 +220,7 @@ Verdict StoreVerifier::without_answer(Attempt& attempt, bool is_timeout) {
         verdict.is_guess = memory == Memory::kAnotherPassword;
         return verdict;
     }
-    attempt.check.emplace(
-        RecordCheck::Subject{
-            .user = attempt.user(), .record = nullptr, .is_known = true, .is_disabled = false},
-        parts_.match, parts_.fake);
-    attempt.check->assume(true);
-    return run(attempt);
+    return run_as_right(attempt);
 }
 
 /// A service knows users only together with their passwords. It is the last of the stores (decisions.md 13).
@@ -227,12 +228,9 @@ void StoreVerifier::ask_service(const AttemptPtr& attempt, const NamedStore& nam
     attempt->backend = named.name;
     if (!attempt->grammar.has_password())
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
-    attempt->check.emplace(
-        RecordCheck::Subject{
-            .user = attempt->user(), .record = nullptr, .is_known = true, .is_disabled = false},
-        parts_.match, parts_.fake);
     attempt->is_cacheable = true;
-    if (is_remembered(*attempt)) return post(attempt, run(*attempt));
+    if (is_remembered(*attempt)) return post(attempt, run_as_right(*attempt));
+    attempt->check.emplace(judged_elsewhere(*attempt), parts_.match, parts_.fake);
     if (!is_first_of_its_kind(attempt)) return;
     begin_to_ask(*attempt, named);
     named.service->check(attempt->user(), attempt->password_secret(), parts_.home,
@@ -265,28 +263,30 @@ void StoreVerifier::judge(const AttemptPtr& attempt) {
     if (attempt->derives_keys()) return hash(attempt);
     if (!attempt->check || !attempt->grammar.has_password()) return post(attempt, run(*attempt));
     if (attempt->check->is_cheap()) {
-        // Not for speed: for the time when the store cannot answer.
-        const bool is_held = is_remembered(*attempt);
         Verdict verdict = run(*attempt);
-        if (!is_held) remember(*attempt);
+        remember(*attempt);  // not for speed: for the time when the store cannot answer
         return post(attempt, std::move(verdict));
     }
     // Unknown and disabled users are never remembered. But they share a hash as everybody does: if each of
     // theirs took its own, a burst of equal guesses would tell them from a user by the time that it takes.
-    if (is_remembered(*attempt)) return post(attempt, run(*attempt));
     if (is_first_of_its_kind(attempt)) hash(attempt);
 }
 
-/// Looked up for strangers and disabled users too, though they are never there: it would be seen in the time.
+/// Whether this password was right a moment ago, for the same record: then the record is not even parsed.
 bool StoreVerifier::is_remembered(Attempt& attempt) {
+    if (!attempt.is_cacheable) return false;
     const bool is_held = parts_.cache.holds(attempt.backend, attempt.user(), attempt.password(),
                                             attempt.version.reveal(), Clock::now());
-    if (!attempt.is_cacheable) return false;
     if (parts_.observer != nullptr && parts_.cache.is_on())
         parts_.observer->on_cache_lookup(attempt.backend, is_held);
     attempt.is_remembered = is_held;
-    if (is_held) attempt.check->assume(true);
     return is_held;
+}
+
+Verdict StoreVerifier::run_as_right(Attempt& attempt) {
+    attempt.check.emplace(judged_elsewhere(attempt), parts_.match, parts_.fake);
+    attempt.check->assume(true);
+    return run(attempt);
 }
 
 /// False: the same password of the same user is being checked already, and the answer will count for this

@@ -81,6 +81,7 @@ class StoreVerifier final : public Verifier {
 
     void judge(const AttemptPtr& attempt);
     [[nodiscard]] bool is_remembered(Attempt& attempt);
+    [[nodiscard]] Verdict run_as_right(Attempt& attempt);
     [[nodiscard]] Verdict without_answer(Attempt& attempt, bool is_timeout);
     void remember(const Attempt& attempt);
     [[nodiscard]] bool is_first_of_its_kind(const AttemptPtr& attempt);

@@ -16,7 +16,8 @@ constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kMostShards = 16;
 constexpr std::size_t kLeastOfShard = 256;  // a shard forgets by its own order: small ones would be unfair
 
-// Behind which of the three uses a digest stands.
+// Behind which of the uses a digest stands.
+constexpr ByteView kOfWhole = "whole";
 constexpr ByteView kOfPassword = "password";
 constexpr ByteView kOfVersion = "version";
 constexpr ByteView kOfFlight = "flight";
@@ -47,35 +48,33 @@ VerifyCache::VerifyCache(Settings settings, KeyedDigest digest)
 bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteView password, ByteView version,
                         TimePoint now) {
     if (is_off()) return false;
-    const std::optional<Digest> current = digest_.of({kOfVersion, backend, user, version});
-    return current && recall(backend, user, password, current, now) == Memory::kThisPassword;
+    Shard& shard = shard_of(user);
+    const std::lock_guard lock(shard.mutex);
+    const auto entry = shard.find_current(backend, user, now);
+    bool is_held = false;
+    if (entry != shard.entries.end()) {
+        const std::optional<Digest> whole = whole_digest(*entry, password, version);
+        is_held = whole && equal_in_constant_time(view_of(entry->whole), view_of(*whole));
+        if (is_held) {
+            shard.entries.splice(shard.entries.begin(), shard.entries, entry);
+        } else if (!is_of_version(*entry, version)) {
+            shard.drop(entry);
+        }
+    }
+    ++(is_held ? shard.hits : shard.misses);
+    return is_held;
 }
 
 VerifyCache::Memory VerifyCache::recall(std::string_view backend, std::string_view user, ByteView password,
                                         TimePoint now) {
-    return is_off() ? Memory::kNone : recall(backend, user, password, std::nullopt, now);
-}
-
-VerifyCache::Memory VerifyCache::recall(std::string_view backend, std::string_view user, ByteView password,
-                                        const std::optional<Digest>& version, TimePoint now) {
+    if (is_off()) return Memory::kNone;
     Shard& shard = shard_of(user);
     const std::lock_guard lock(shard.mutex);
-    const auto entry = shard.find(backend, user);
-    Memory memory = Memory::kNone;
-    if (entry != shard.entries.end()) {
-        const bool is_changed =
-            version && !equal_in_constant_time(view_of(entry->version), view_of(*version));
-        if (now >= entry->expires_at || is_changed) {
-            shard.drop(entry);
-        } else if (is_password_of(*entry, password)) {
-            shard.entries.splice(shard.entries.begin(), shard.entries, entry);
-            memory = Memory::kThisPassword;
-        } else {
-            memory = Memory::kAnotherPassword;
-        }
-    }
-    ++(memory == Memory::kThisPassword ? shard.hits : shard.misses);
-    return memory;
+    const auto entry = shard.find_current(backend, user, now);
+    const bool is_there = entry != shard.entries.end();
+    const bool is_held = is_there && is_password_of(*entry, password);
+    ++(is_held ? shard.hits : shard.misses);
+    return is_held ? Memory::kThisPassword : is_there ? Memory::kAnotherPassword : Memory::kNone;
 }
 
 void VerifyCache::remember(std::string_view backend, std::string_view user, ByteView password,
@@ -84,9 +83,11 @@ void VerifyCache::remember(std::string_view backend, std::string_view user, Byte
     Entry fresh{
         .user = std::string(user), .backend = std::string(backend), .expires_at = now + time_to_live_};
     if (RAND_bytes(fresh.salt.data(), static_cast<int>(fresh.salt.size())) != 1) return;
-    const std::optional<Digest> of_password = password_digest(fresh.salt, backend, user, password);
-    const std::optional<Digest> of_version = digest_.of({kOfVersion, backend, user, version});
-    if (!of_password || !of_version) return;
+    const std::optional<Digest> of_whole = whole_digest(fresh, password, version);
+    const std::optional<Digest> of_password = password_digest(fresh, password);
+    const std::optional<Digest> of_version = version_digest(fresh, version);
+    if (!of_whole || !of_password || !of_version) return;
+    fresh.whole = *of_whole;
     fresh.password = *of_password;
     fresh.version = *of_version;
 
@@ -147,14 +148,36 @@ std::uint64_t VerifyCache::generation_of(std::string_view backend, std::string_v
     return generations_[generation_index(backend, user)];
 }
 
-std::optional<Digest> VerifyCache::password_digest(const Digest& salt, std::string_view backend,
-                                                   std::string_view user, ByteView password) const {
-    return digest_.of({kOfPassword, view_of(salt), backend, user, password});
+std::optional<Digest> VerifyCache::whole_digest(const Entry& entry, ByteView password,
+                                                ByteView version) const {
+    return digest_.of({kOfWhole, view_of(entry.salt), entry.backend, entry.user, password, version});
+}
+
+std::optional<Digest> VerifyCache::password_digest(const Entry& entry, ByteView password) const {
+    return digest_.of({kOfPassword, view_of(entry.salt), entry.backend, entry.user, password});
+}
+
+std::optional<Digest> VerifyCache::version_digest(const Entry& entry, ByteView version) const {
+    return digest_.of({kOfVersion, view_of(entry.salt), entry.backend, entry.user, version});
 }
 
 bool VerifyCache::is_password_of(const Entry& entry, ByteView password) const {
-    const std::optional<Digest> given = password_digest(entry.salt, entry.backend, entry.user, password);
+    const std::optional<Digest> given = password_digest(entry, password);
     return given && equal_in_constant_time(view_of(entry.password), view_of(*given));
+}
+
+bool VerifyCache::is_of_version(const Entry& entry, ByteView version) const {
+    const std::optional<Digest> given = version_digest(entry, version);
+    return given && equal_in_constant_time(view_of(entry.version), view_of(*given));
+}
+
+/// end() when there is none; one past its time is dropped.
+VerifyCache::Entries::iterator VerifyCache::Shard::find_current(std::string_view backend,
+                                                                std::string_view user, TimePoint now) {
+    const auto entry = find(backend, user);
+    if (entry == entries.end() || now < entry->expires_at) return entry;
+    drop(entry);
+    return entries.end();
 }
 
 VerifyCache::Entries::iterator VerifyCache::Shard::find(std::string_view backend, std::string_view user) {

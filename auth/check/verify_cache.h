@@ -86,7 +86,8 @@ class VerifyCache {
     struct Entry {
         std::string user;
         std::string backend;
-        Digest salt{};  // random, so that an entry made anew looks new
+        Digest salt{};   // random, so that an entry made anew looks new
+        Digest whole{};  // of password and version together: a hit costs this one alone
         Digest password{};
         Digest version{};
         TimePoint expires_at;
@@ -103,18 +104,21 @@ class VerifyCache {
 
         // All with the mutex held.
         [[nodiscard]] Entries::iterator find(std::string_view backend, std::string_view user);
+        [[nodiscard]] Entries::iterator find_current(std::string_view backend, std::string_view user,
+                                                     TimePoint now);
         void drop(Entries::iterator entry);
     };
 
     VerifyCache(Settings settings, KeyedDigest digest);
 
-    [[nodiscard]] Memory recall(std::string_view backend, std::string_view user, ByteView password,
-                                const std::optional<Digest>& version, TimePoint now);
     [[nodiscard]] bool is_off() const noexcept { return shards_.empty(); }
     [[nodiscard]] Shard& shard_of(std::string_view user);
-    [[nodiscard]] std::optional<Digest> password_digest(const Digest& salt, std::string_view backend,
-                                                        std::string_view user, ByteView password) const;
+    [[nodiscard]] std::optional<Digest> whole_digest(const Entry& entry, ByteView password,
+                                                     ByteView version) const;
+    [[nodiscard]] std::optional<Digest> password_digest(const Entry& entry, ByteView password) const;
+    [[nodiscard]] std::optional<Digest> version_digest(const Entry& entry, ByteView version) const;
     [[nodiscard]] bool is_password_of(const Entry& entry, ByteView password) const;
+    [[nodiscard]] bool is_of_version(const Entry& entry, ByteView version) const;
 
     const KeyedDigest digest_;
     const Duration time_to_live_;
