@@ -67,6 +67,8 @@ class StoreVerifier final : public Verifier {
     using AttemptPtr = std::shared_ptr<Attempt>;
 
     void take_message(const AttemptPtr& attempt);
+
+    // verifier_stores.cpp: who knows the user
     void begin_to_ask(Attempt& attempt, const NamedStore& named) const;
     void look_up(const AttemptPtr& attempt, std::size_t store, const StandIn::Credential& stand_in);
     void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn::Credential& stand_in,
@@ -76,13 +78,15 @@ class StoreVerifier final : public Verifier {
     void ask_service(const AttemptPtr& attempt, const NamedStore& named);
     void on_service(const AttemptPtr& attempt, PasswordAnswer answer);
 
+    [[nodiscard]] Verdict run_as_right(Attempt& attempt);
+    [[nodiscard]] Verdict without_answer(Attempt& attempt, bool is_timeout);
+
     /// What `answer` of a backend means for metrics.
     void note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) const;
 
+    // verifier.cpp again: judging and concluding
     void judge(const AttemptPtr& attempt);
     [[nodiscard]] bool is_remembered(Attempt& attempt);
-    [[nodiscard]] Verdict run_as_right(Attempt& attempt);
-    [[nodiscard]] Verdict without_answer(Attempt& attempt, bool is_timeout);
     void remember(const Attempt& attempt);
     [[nodiscard]] bool is_first_of_its_kind(const AttemptPtr& attempt);
     void hash(const AttemptPtr& attempt);
