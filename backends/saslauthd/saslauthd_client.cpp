@@ -27,10 +27,10 @@ PasswordAnswer answer_for(SaslauthdOutcome outcome) {
     switch (outcome) {
         case SaslauthdOutcome::kAccepted: return PasswordAnswer::kAccepted;
         case SaslauthdOutcome::kRefused:
+        case SaslauthdOutcome::kIgnoresRealms:  // 454 would say that the password is right
         case SaslauthdOutcome::kPasswordTooLong: return PasswordAnswer::kRefused;
         case SaslauthdOutcome::kDeadline: return PasswordAnswer::kTimedOut;
         case SaslauthdOutcome::kTrouble:
-        case SaslauthdOutcome::kIgnoresRealms:
         case SaslauthdOutcome::kConnectFailed:
         case SaslauthdOutcome::kClosed:
         case SaslauthdOutcome::kNonsense:
@@ -74,12 +74,12 @@ void post_answer(Executor& home, Answer answer, PasswordAnswer value) {
 /// One password on its way: waiting for a slot, or on a connection of its own.
 class SaslauthdClient::Check final : public net::TransportHandler {
   public:
-    /// `realm_test`: what is asked after a yes, or nothing.
-    Check(SaslauthdClient& client, Secret request, Secret realm_test, bool is_probe, Executor& home,
+    /// `other_realm`: the same question under a realm that nobody has; empty where no test is wanted.
+    Check(SaslauthdClient& client, Secret request, Secret other_realm, bool is_probe, Executor& home,
           Answer answer)
         : client_(client),
           request_(std::move(request)),
-          realm_test_(std::move(realm_test)),
+          other_realm_(std::move(other_realm)),
           home_(home),
           answer_(std::move(answer)),
           deadline_(
@@ -94,7 +94,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
     [[nodiscard]] std::optional<std::string> begin() {
         if (!has_begun_) asked_ = client_.loop_.now();
         has_begun_ = true;
-        const Secret request = std::exchange(request_, {});
+        const Secret& request = phase_ == Phase::kUnderOtherRealm ? other_realm_ : request_;
         std::expected<net::UniqueFd, int> socket = net::dial(client_.settings_.socket);
         if (!socket) return reason_of(socket.error());
         // Before the transport has the socket, so that no buffer ever holds the password. A new socket takes
@@ -104,6 +104,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
         if (sent < 0) return reason_of(errno);
         if (static_cast<std::size_t>(sent) != octets.size())
             return "the socket does not take a whole request";
+        if (other_realm_.empty()) request_.clear();
         transport_ = std::make_unique<net::Transport>(client_.loop_, std::move(*socket), *this);
         transport_->start();
         return std::nullopt;
@@ -132,15 +133,18 @@ class SaslauthdClient::Check final : public net::TransportHandler {
         client_.end(*this, had_connected ? SaslauthdOutcome::kClosed : SaslauthdOutcome::kConnectFailed, "");
     }
 
-    /// To be begun again, with the question whether realms count. May be called inside one of its callbacks.
-    void prepare_realm_test() {
+    /// The questions of a test, each with a deadline of its own.
+    enum class Phase { kFirst, kUnderOtherRealm, kOnceMore };
+
+    /// To be begun again, with the next question. May be called inside one of its callbacks.
+    void prepare_next_question() {
         transport_->close();
         client_.loop_.defer([over = std::move(transport_)] {});
-        request_ = std::exchange(realm_test_, {});
-        is_testing_ = true;
+        phase_ = phase_ == Phase::kFirst ? Phase::kUnderOtherRealm : Phase::kOnceMore;
+        deadline_.start(client_.settings_.deadline);
     }
-    [[nodiscard]] bool has_realm_test() const noexcept { return !realm_test_.empty(); }
-    [[nodiscard]] bool is_testing() const noexcept { return is_testing_; }
+    [[nodiscard]] bool can_test() const noexcept { return !other_realm_.empty(); }
+    [[nodiscard]] Phase phase() const noexcept { return phase_; }
 
     /// No callback follows, and the descriptor is free. The check itself may be inside one of its callbacks
     /// still.
@@ -148,7 +152,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
         deadline_.stop();
         if (transport_) transport_->close();
         request_.clear();
-        realm_test_.clear();
+        other_realm_.clear();
         post_answer(home_, std::move(answer_), value);
     }
 
@@ -162,7 +166,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
   private:
     SaslauthdClient& client_;
     Secret request_;
-    Secret realm_test_;
+    Secret other_realm_;
     Executor& home_;
     Answer answer_;
     net::Timer deadline_;
@@ -171,7 +175,7 @@ class SaslauthdClient::Check final : public net::TransportHandler {
     TimePoint asked_;
     const bool is_probe_;
     bool has_begun_ = false;
-    bool is_testing_ = false;
+    Phase phase_ = Phase::kFirst;
 };
 
 SaslauthdClient::SaslauthdClient(net::EventLoop& loop, SaslauthdSettings settings,
@@ -195,27 +199,25 @@ void SaslauthdClient::check(std::string_view user, const Secret& password, Execu
     if (password.size() > kSaslauthdPasswordLimit) {
         return refuse(SaslauthdOutcome::kPasswordTooLong, "saslauthd takes at most 256 octets");
     }
+    if (user.ends_with('@')) return refuse(SaslauthdOutcome::kRefused, "a name with an empty realm");
     if (waiting_.size() >= settings_.max_waiting && running_.size() >= settings_.max_connections) {
         return refuse(SaslauthdOutcome::kQueueFull, "");
     }
     const CircuitBreaker::Pass pass = breaker_.admit(loop_.now());
     if (pass == CircuitBreaker::Pass::kNone) return refuse(SaslauthdOutcome::kCircuitOpen, "");
     const std::size_t at = user.rfind('@');
-    const bool has_realm = at != std::string_view::npos && at + 1 != user.size();
+    const bool has_realm = at != std::string_view::npos;
     const std::string_view name = has_realm ? user.substr(0, at) : user;
     const std::string_view realm = has_realm ? user.substr(at + 1) : std::string_view(settings_.realm);
     const auto question = [&](std::string_view of) {
         return saslauthd_request(name, password.reveal(), settings_.service, of);
     };
-    waiting_.push_back(std::make_unique<Check>(
-        *this, question(realm), must_test_realm(realm) ? question(kNobodysRealm) : Secret(),
-        pass == CircuitBreaker::Pass::kProbe, home, std::move(answer)));
+    // Of his own realm the operator has said that all users are of it.
+    const bool is_to_test = realm != settings_.realm && !believes_realms();
+    waiting_.push_back(
+        std::make_unique<Check>(*this, question(realm), is_to_test ? question(kNobodysRealm) : Secret(),
+                                pass == CircuitBreaker::Pass::kProbe, home, std::move(answer)));
     begin_waiting();
-}
-
-/// Of his own realm the operator has said that all users are of it.
-bool SaslauthdClient::must_test_realm(std::string_view realm) const {
-    return realm != settings_.realm && loop_.now() >= realms_are_believed_until_;
 }
 
 void SaslauthdClient::begin_waiting() {
@@ -230,20 +232,30 @@ void SaslauthdClient::begin_waiting() {
 }
 
 void SaslauthdClient::end(Check& check, SaslauthdOutcome outcome, std::string_view detail) {
-    if (outcome == SaslauthdOutcome::kAccepted && check.has_realm_test()) return put_to_the_test(check);
-    if (check.is_testing() && outcome == SaslauthdOutcome::kRefused) {
-        realms_are_believed_until_ = loop_.now() + settings_.realm_test_interval;
-        outcome = SaslauthdOutcome::kAccepted;
-    } else if (check.is_testing() && outcome == SaslauthdOutcome::kAccepted) {
-        outcome = SaslauthdOutcome::kIgnoresRealms;
-        detail = "saslauthd accepts a password under any realm: start it with -r, or set realm";
+    using Phase = Check::Phase;
+    const bool is_yes = outcome == SaslauthdOutcome::kAccepted;
+    switch (check.phase()) {
+        case Phase::kFirst:
+            if (is_yes && check.can_test() && !believes_realms()) return ask_again(check);
+            break;
+        case Phase::kUnderOtherRealm:
+            // Kerberos has no other words for a realm that it does not know.
+            if (outcome == SaslauthdOutcome::kRefused || outcome == SaslauthdOutcome::kTrouble)
+                return ask_again(check);
+            if (!is_yes) break;
+            outcome = SaslauthdOutcome::kIgnoresRealms;
+            detail = "saslauthd accepts a password under any realm: start it with -r, or set realm";
+            break;
+        case Phase::kOnceMore:
+            if (is_yes) realms_are_believed_until_ = loop_.now() + settings_.realm_test_interval;
+            break;
     }
     settle(take(check), outcome, detail);
     begin_waiting();
 }
 
-void SaslauthdClient::put_to_the_test(Check& check) {
-    check.prepare_realm_test();
+void SaslauthdClient::ask_again(Check& check) {
+    check.prepare_next_question();
     if (const std::optional<std::string> failure = check.begin())
         end(check, SaslauthdOutcome::kConnectFailed, *failure);
 }
@@ -258,7 +270,9 @@ void SaslauthdClient::settle(CheckPointer check, SaslauthdOutcome outcome, std::
 void SaslauthdClient::note(const Check& check, SaslauthdOutcome outcome) {
     const bool was_open = breaker_.is_open();
     const std::optional<bool> is_well = daemon_is_well(outcome);
-    const bool is_late = outcome == SaslauthdOutcome::kDeadline && !check.gave_time();
+    // It had answered before, or what is late is the answer to a question that only we ask.
+    const bool is_test = check.phase() != Check::Phase::kFirst;
+    const bool is_late = outcome == SaslauthdOutcome::kDeadline && (is_test || !check.gave_time());
     if (is_well == true) {
         breaker_.note_success(check.is_probe());
     } else if (check.is_probe() || (is_well == false && !is_late)) {

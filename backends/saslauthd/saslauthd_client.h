@@ -5,7 +5,8 @@
 // As libsasl, and so Postfix, does, what follows the last @ of a name is sent as the realm, which saslauthd
 // joins to the name again when started with -r. Without -r PAM and shadow ignore it: ann's password would log
 // in as ann@anything, who is somebody else to everything behind. So the first yes for a name with a realm is
-// put to the test: whoever says yes under a realm that nobody has, too, said nothing about this one.
+// put to the test: it must become a no under a realm that nobody has, and be a yes again (or the no was of a
+// password that serves once, or of a directory that failed just then).
 #pragma once
 
 #include <cstddef>
@@ -41,8 +42,8 @@ enum class SaslauthdOutcome {
     kAccepted,
     kRefused,
     kPasswordTooLong,  ///< refused without asking
+    kIgnoresRealms,    ///< refused: it says yes under a realm that nobody has
     kTrouble,          ///< saslauthd says that it could not look; from here on: unavailable
-    kIgnoresRealms,    ///< it says yes under a realm that nobody has
     kConnectFailed,
     kClosed,  ///< before a whole reply
     kNonsense,
@@ -82,8 +83,8 @@ class SaslauthdClient final : public auth::PasswordService {
     class Check;
     using CheckPointer = std::unique_ptr<Check>;
 
-    [[nodiscard]] bool must_test_realm(std::string_view realm) const;
-    void put_to_the_test(Check& check);
+    [[nodiscard]] bool believes_realms() const { return loop_.now() < realms_are_believed_until_; }
+    void ask_again(Check& check);
     void begin_waiting();
     void end(Check& check, SaslauthdOutcome outcome, std::string_view detail);
     void settle(CheckPointer check, SaslauthdOutcome outcome, std::string_view detail);

@@ -16,9 +16,13 @@ class SaslauthdLog final : public backends::SaslauthdObserver {
 
     void checked(backends::SaslauthdOutcome outcome, std::string_view detail, Duration /*took*/) override {
         using backends::SaslauthdOutcome;
-        const bool answers = outcome == SaslauthdOutcome::kAccepted ||
-                             outcome == SaslauthdOutcome::kRefused ||
-                             outcome == SaslauthdOutcome::kPasswordTooLong;
+        if (outcome == SaslauthdOutcome::kIgnoresRealms && !has_said_realms_.exchange(true)) {
+            log_.log(conf::LogEvent::backend_failed,
+                     {{conf::LogField::backend, name_}, {conf::LogField::what, detail}});
+        }
+        const bool answers =
+            outcome == SaslauthdOutcome::kAccepted || outcome == SaslauthdOutcome::kRefused ||
+            outcome == SaslauthdOutcome::kIgnoresRealms || outcome == SaslauthdOutcome::kPasswordTooLong;
         if (answers == answers_.exchange(answers)) return;
         log_.log(answers ? conf::LogEvent::backend : conf::LogEvent::backend_failed,
                  {{conf::LogField::backend, name_},
@@ -30,6 +34,7 @@ class SaslauthdLog final : public backends::SaslauthdObserver {
     observe::LogSink& log_;
     const std::string name_;
     std::atomic<bool> answers_ = true;
+    std::atomic<bool> has_said_realms_ = false;  ///< once a process: any user can bring it about
 };
 
 }  // namespace gatepost::server

@@ -128,11 +128,9 @@ TEST_F(SaslauthdClientTest, NamesAreSplitAtTheLastAtAsLibsaslDoes) {
     daemon_.plan = [](const auto&) { return FakeSaslauthd::say("NO"); };
     judge("alice@x@example.com");
     judge("bob");
-    judge("bob@");  // not bob
-    EXPECT_THAT(daemon_.requests,
-                ElementsAre(ElementsAre("alice@x", "secret", "submission", "example.com"),
-                            ElementsAre("bob", "secret", "submission", "default.example"),
-                            ElementsAre("bob@", "secret", "submission", "default.example")));
+    EXPECT_EQ(judge("bob@"), kRefused) << "who is not bob, and is not asked for";
+    EXPECT_THAT(daemon_.requests, ElementsAre(ElementsAre("alice@x", "secret", "submission", "example.com"),
+                                              ElementsAre("bob", "secret", "submission", "default.example")));
 }
 
 TEST_F(SaslauthdClientTest, TheFirstYesUnderARealmIsPutToTheTest) {
@@ -144,26 +142,52 @@ TEST_F(SaslauthdClientTest, TheFirstYesUnderARealmIsPutToTheTest) {
     EXPECT_EQ(judge("bob@example.com"), kAccepted);
     EXPECT_THAT(daemon_.requests, ElementsAre(ElementsAre("alice", "secret", "smtp", "example.com"),
                                               ElementsAre("alice", "secret", "smtp", "no-such-realm.invalid"),
+                                              ElementsAre("alice", "secret", "smtp", "example.com"),
                                               ElementsAre("bob", "secret", "smtp", "example.com")));
     run_for(250ms);
     daemon_.plan = [](const auto&) { return FakeSaslauthd::say("OK"); };  // started anew, without -r
-    EXPECT_EQ(judge("bob@example.com"), kUnavailable);
+    EXPECT_EQ(judge("bob@example.com"), kRefused);
     EXPECT_EQ(outcomes_.back(), Outcome::kIgnoresRealms);
+}
+
+TEST_F(SaslauthdClientTest, WhoWaitedWhileTheTestWasPassedIsNotTested) {
+    settings_.max_connections = 1;
+    daemon_.plan = [](const auto& request) {
+        return FakeSaslauthd::say(request[3] == "example.com" ? "OK" : "NO");
+    };
+    for (int i = 0; i < 5; ++i) ask("alice@example.com");
+    EXPECT_TRUE(run_until_all());
+    EXPECT_THAT(outcomes_, Each(Outcome::kAccepted));
+    EXPECT_EQ(daemon_.requests.size(), 5U + 2U);
+}
+
+TEST_F(SaslauthdClientTest, APasswordThatServesOnceProvesNothing) {
+    int asked = 0;
+    daemon_.plan = [&asked](const auto&) { return FakeSaslauthd::say(asked++ == 0 ? "OK" : "NO"); };
+    EXPECT_EQ(judge("alice@anything.example"), kRefused);
+    asked = 0;
+    EXPECT_EQ(judge("alice@anything.example"), kRefused) << "the next one neither";
+}
+
+TEST_F(SaslauthdClientTest, KerberosCallsAnUnknownRealmAnError) {
+    daemon_.plan = [](const auto& request) {
+        return FakeSaslauthd::say(request[3] == "EXAMPLE.COM" ? "OK" : "NO saslauthd internal error");
+    };
+    EXPECT_EQ(judge("alice@EXAMPLE.COM"), kAccepted);
 }
 
 TEST_F(SaslauthdClientTest, ADaemonThatIgnoresRealmsServesNamesWithoutOneAndTheConfiguredOne) {
     settings_.realm = "example.com";
     EXPECT_EQ(judge("alice"), kAccepted);
     EXPECT_EQ(judge("alice@example.com"), kAccepted);
-    EXPECT_EQ(judge("alice@elsewhere.example"), kUnavailable);
+    EXPECT_EQ(judge("alice@elsewhere.example"), kRefused) << "as is a wrong password, or it would be told";
     EXPECT_THAT(outcomes_, ElementsAre(Outcome::kAccepted, Outcome::kAccepted, Outcome::kIgnoresRealms));
     EXPECT_THAT(details_.back(), HasSubstr("-r"));
     EXPECT_THAT(circuit_, IsEmpty());
 }
 
 TEST_F(SaslauthdClientTest, ARealmThatCannotBeTestedIsNotBelieved) {
-    for (const auto& plan : {FakeSaslauthd::say("YES"), FakeSaslauthd::say("NO saslauthd internal error"),
-                             FakeSaslauthd::Plan{.reply = ""}}) {
+    for (const auto& plan : {FakeSaslauthd::say("YES"), FakeSaslauthd::Plan{.reply = ""}}) {
         daemon_.plan = [&plan](const auto& request) {
             return request[3] == "example.com" ? FakeSaslauthd::say("OK") : plan;
         };
@@ -175,6 +199,18 @@ TEST_F(SaslauthdClientTest, ARealmThatCannotBeTestedIsNotBelieved) {
     };
     EXPECT_EQ(judge("alice@example.com"), kUnavailable);
     EXPECT_EQ(outcomes_.back(), Outcome::kConnectFailed);
+}
+
+TEST_F(SaslauthdClientTest, ATestThatHangsHasADeadlineAndOpensNoCircuit) {
+    settings_.deadline = 100ms;
+    settings_.breaker_failures = 1;
+    daemon_.plan = [](const auto& request) {
+        return request[3] == "example.com" ? FakeSaslauthd::say("OK") : FakeSaslauthd::hang();
+    };
+    EXPECT_EQ(judge("alice@example.com"), PasswordAnswer::kTimedOut);
+    EXPECT_THAT(circuit_, IsEmpty());
+    EXPECT_EQ(judge("alice"), PasswordAnswer::kTimedOut) << "a first question counts";
+    EXPECT_THAT(circuit_, ElementsAre(true));
 }
 
 TEST_F(SaslauthdClientTest, RepliesInSinglesOctets) {
