@@ -168,6 +168,7 @@ void StoreVerifier::hand_on(const AttemptPtr& attempt) {
 }
 
 void StoreVerifier::remember(const Attempt& attempt) {
+    if (attempt.is_remembered) return;  // it was not checked afresh
     const std::optional<bool> was_equal = attempt.check ? attempt.check->was_equal() : std::nullopt;
     if (!attempt.message || !was_equal) return;
     if (*was_equal && attempt.is_cacheable) {
@@ -183,6 +184,9 @@ void StoreVerifier::conclude(const AttemptPtr& attempt, Verdict verdict) {
     // Whom somebody else vouches for may still be disabled here; and a store that cannot say so stops him.
     if (!attempt->is_cancelled && !attempt->vouched_for.empty()) return look_up(attempt, 0, nullptr);
     const std::optional<bool> was_equal = attempt->check ? attempt->check->was_equal() : std::nullopt;
+    // As in an outage: what nobody has time to check may still be known not to be the right password.
+    if (verdict.outcome == Outcome::kBusy)
+        verdict.is_guess = memory_of(*attempt) == VerifyCache::Memory::kAnotherPassword;
     remember(*attempt);
     std::vector<AttemptPtr> waiting;
     if (attempt->flight) waiting = flights_.finish(*attempt->flight);

@@ -74,12 +74,15 @@ class StoreVerifier final : public Verifier {
     void on_lookup(const AttemptPtr& attempt, std::size_t store, const StandIn::Credential& stand_in,
                    const Lookup& lookup);
     /// `stored`: the user's own credential, or the stand-in of an unknown one; nullptr when there is none.
-    void take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored);
+    /// `stand_in`: for a disabled user without a record.
+    void take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored,
+                     const StandIn::Credential& stand_in);
     void ask_service(const AttemptPtr& attempt, const NamedStore& named);
     void on_service(const AttemptPtr& attempt, PasswordAnswer answer);
 
     [[nodiscard]] Verdict run_as_right(Attempt& attempt);
     [[nodiscard]] Verdict without_answer(Attempt& attempt, bool is_timeout);
+    [[nodiscard]] VerifyCache::Memory memory_of(const Attempt& attempt) const;
 
     /// What `answer` of a backend means for metrics.
     void note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) const;

@@ -46,7 +46,7 @@ void StoreVerifier::look_up(const AttemptPtr& attempt, std::size_t store,
     // A service, which is the last, knows nobody without his password.
     const bool is_at_end =
         store == parts_.stores.size() || (parts_.stores[store].service && attempt->asks_elsewhere);
-    if (is_at_end) return take_record(attempt, false, stand_in.get());
+    if (is_at_end) return take_record(attempt, false, stand_in.get(), nullptr);
     const NamedStore& named = parts_.stores[store];
     if (named.service) return ask_service(attempt, named);
     begin_to_ask(*attempt, named);
@@ -80,10 +80,12 @@ void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store,
     if (lookup.credential == nullptr || lookup.credential->user != attempt->user())
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
     if (shared) shared->see(*lookup.credential);
-    take_record(attempt, true, lookup.credential.get());
+    const StandIn::Credential of_store = shared ? shared->get() : nullptr;
+    take_record(attempt, true, lookup.credential.get(), stand_in ? stand_in : of_store);
 }
 
-void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored) {
+void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const StoredCredential* stored,
+                                const StandIn::Credential& stand_in) {
     const bool is_disabled = is_known && stored->disabled;
     RecordCheck::Subject subject{.user = attempt->user(),
                                  .record = default_stand_in_,
@@ -99,7 +101,8 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
     if (record) {
         subject.record = std::make_shared<const Record>(std::move(*record));
     } else if (is_disabled && !needs_none) {
-        subject.is_known = false;  // there is nothing to tell him from a stranger by
+        // There is nothing to judge him by: to the client he is a stranger of this store.
+        return take_record(attempt, false, stand_in.get(), nullptr);
     } else if (is_known && !needs_none) {
         // A record that is missing or cannot be read is the store's fault, not a wrong password.
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kBadRecord));
@@ -114,18 +117,20 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
 /// has had its time (facts.md 3). Nobody is remembered whom the store last called disabled or unknown. Who
 /// tries another password has guessed, or an outage would be the time to guess in.
 Verdict StoreVerifier::without_answer(Attempt& attempt, bool is_timeout) {
-    using Memory = VerifyCache::Memory;
-    const Memory memory =
-        attempt.grammar.has_password()
-            ? parts_.cache.recall(attempt.backend, attempt.user(), attempt.password(), Clock::now())
-            : Memory::kNone;
-    if (memory != Memory::kThisPassword) {
-        Verdict verdict =
-            refusal(Outcome::kUnavailable, is_timeout ? Reason::kStoreTimedOut : Reason::kStoreFailed);
-        verdict.is_guess = memory == Memory::kAnotherPassword;
-        return verdict;
+    const VerifyCache::Memory memory = memory_of(attempt);
+    if (memory == VerifyCache::Memory::kThisPassword) {
+        attempt.is_remembered = true;
+        return run_as_right(attempt);
     }
-    return run_as_right(attempt);
+    Verdict verdict =
+        refusal(Outcome::kUnavailable, is_timeout ? Reason::kStoreTimedOut : Reason::kStoreFailed);
+    verdict.is_guess = memory == VerifyCache::Memory::kAnotherPassword;
+    return verdict;
+}
+
+VerifyCache::Memory StoreVerifier::memory_of(const Attempt& attempt) const {
+    if (!attempt.grammar.has_password() || !attempt.message) return VerifyCache::Memory::kNone;
+    return parts_.cache.recall(attempt.backend, attempt.user(), attempt.password(), Clock::now());
 }
 
 /// A service knows users only together with their passwords. It is the last of the stores (decisions.md 13).

@@ -22,11 +22,6 @@ constexpr ByteView kOfPassword = "password";
 constexpr ByteView kOfVersion = "version";
 constexpr ByteView kOfFlight = "flight";
 
-std::size_t generation_index(std::string_view backend, std::string_view user) {
-    const std::hash<std::string_view> hash;
-    return (hash(user) + 31 * hash(backend)) % VerifyCache::kGenerations;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<VerifyCache>> VerifyCache::make(Settings settings) {
@@ -34,7 +29,11 @@ Result<std::unique_ptr<VerifyCache>> VerifyCache::make(Settings settings) {
     if (!key) return std::unexpected(key.error());
     Result<KeyedDigest> digest = KeyedDigest::make(std::move(*key));
     if (!digest) return std::unexpected(digest.error());
-    return std::unique_ptr<VerifyCache>(new VerifyCache(settings, std::move(*digest)));
+    std::unique_ptr<VerifyCache> made(new VerifyCache(settings, std::move(*digest)));
+    auto* const seed = reinterpret_cast<unsigned char*>(&made->generation_seed_);
+    if (RAND_bytes(seed, sizeof made->generation_seed_) != 1) return fail("libcrypto has no random numbers");
+    made->generation_seed_ |= 1;  // odd: nothing is lost by multiplying
+    return made;
 }
 
 VerifyCache::VerifyCache(Settings settings, KeyedDigest digest)
@@ -142,6 +141,12 @@ std::optional<Digest> VerifyCache::digest(std::string_view backend, std::string_
 
 VerifyCache::Shard& VerifyCache::shard_of(std::string_view user) {
     return shards_[std::hash<std::string_view>()(user) % shards_.size()];
+}
+
+std::size_t VerifyCache::generation_index(std::string_view backend, std::string_view user) const {
+    const std::hash<std::string_view> hash;
+    const std::uint64_t mixed = (hash(user) + 31 * hash(backend)) * generation_seed_;
+    return static_cast<std::size_t>(mixed >> 32) % kGenerations;
 }
 
 std::uint64_t VerifyCache::generation_of(std::string_view backend, std::string_view user) const {

@@ -113,6 +113,7 @@ class VerifyCache {
 
     [[nodiscard]] bool is_off() const noexcept { return shards_.empty(); }
     [[nodiscard]] Shard& shard_of(std::string_view user);
+    [[nodiscard]] std::size_t generation_index(std::string_view backend, std::string_view user) const;
     [[nodiscard]] std::optional<Digest> whole_digest(const Entry& entry, ByteView password,
                                                      ByteView version) const;
     [[nodiscard]] std::optional<Digest> password_digest(const Entry& entry, ByteView password) const;
@@ -125,6 +126,8 @@ class VerifyCache {
     std::vector<Shard> shards_;  // by user; none when the cache is off
     std::size_t shard_size_ = 0;
     // Of users by their hash: who shares one with a user that is forgotten just now misses a login's memory.
+    // With a seed, so that nobody can look for names which share one with somebody's.
+    std::uint64_t generation_seed_ = 0;
     std::array<std::atomic<std::uint64_t>, kGenerations> generations_{};
 };
 

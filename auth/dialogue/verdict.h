@@ -46,7 +46,7 @@ struct Verdict {
     Reason reason = Reason::kEngineFailed;
     std::string challenge;  ///< raw octets (not base64), for kChallenge
     Identity identity;  ///< whole for kAccepted; for every other outcome `user` as far as the client named it
-    bool is_guess = false;  ///< of kUnavailable: not the password that was right a moment ago
+    bool is_guess = false;  ///< of kUnavailable, kBusy: not the password that was right a moment ago
 };
 
 }  // namespace gatepost::auth

@@ -1,6 +1,7 @@
 #include "proxy/net/tls_stream.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -10,6 +11,8 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+
+#include "proxy/base/secret.h"
 
 namespace gatepost::net {
 
@@ -105,8 +108,14 @@ std::unique_ptr<TlsStream> TlsStream::make(ssl_ctx_st* context, Role role, int s
 }
 
 TlsStream::~TlsStream() {
-    // What was decrypted and never read.
-    if (wipes_ && SSL_has_pending(ssl_.get()) != 0) SSL_set_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
+    if (!wipes_ || has_failed_) return;
+    std::array<char, 1024> space{};
+    while (SSL_pending(ssl_.get()) > 0) {  // decrypted, and never read
+        std::size_t got = 0;
+        if (read_and_wipe(space, got) <= 0) break;
+        wipe(space.data(), got);
+    }
+    ERR_clear_error();
 }
 
 TlsStream::Outcome TlsStream::handshake() {
@@ -124,7 +133,8 @@ TlsStream::Read TlsStream::read(std::span<char> space) {
 
 /// OpenSSL wipes what it hands out, but also, whenever it gives the buffer of its records back, all of that:
 /// some microseconds for each line of a session. So it keeps the buffer for the call, and gives it back
-/// unwiped when there is nothing in it any more but what was wiped, or encrypted.
+/// unwiped when there is nothing in it any more but what was wiped, or encrypted; never within a record
+/// (CVE-2024-4741). From 3.2 on the mode cannot be changed for the call, and all of it is wiped as before.
 int TlsStream::read_and_wipe(std::span<char> space, std::size_t& got) {
     SSL* const ssl = ssl_.get();
     SSL_set_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
@@ -132,7 +142,8 @@ int TlsStream::read_and_wipe(std::span<char> space, std::size_t& got) {
     const int result = SSL_read_ex(ssl, space.data(), space.size(), &got);
     SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
     SSL_clear_options(ssl, SSL_OP_CLEANSE_PLAINTEXT);
-    if (SSL_has_pending(ssl) == 0) SSL_free_buffers(ssl);
+    const bool is_between_records = std::string_view(SSL_rstate_string(ssl)) == "RH";
+    if (is_between_records && SSL_has_pending(ssl) == 0) SSL_free_buffers(ssl);
     return result;
 }
 

@@ -105,7 +105,7 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
         case Outcome::kUnavailable:
             // Delayed whether it was a guess or not, so that the wait does not tell which.
             return end_auth_delayed(AuthEnd::kUnavailable, verdict.reason, verdict.is_guess);
-        case Outcome::kBusy: return end_auth(AuthEnd::kBusy, verdict.reason, replies::kAuthUnavailable);
+        case Outcome::kBusy: return end_auth_delayed(AuthEnd::kBusy, verdict.reason, verdict.is_guess);
     }
 }
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "auth/check/record.h"
+
 namespace gatepost::auth {
 namespace {
 
@@ -13,6 +15,15 @@ const std::string kFirst =
 const std::string kMore =
     "{SCRAM-SHA-256}8192,c2FsdA==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
     "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
+/// "4096 16": what of a SCRAM record shows to a stranger; requires that nothing else of it is left.
+std::string shown(const Secret& record) {
+    EXPECT_FALSE(record.reveal().contains("WG5d8oPm")) << "a key";
+    EXPECT_FALSE(record.reveal().contains("c2FsdA")) << "a salt";
+    const Result<Record> parsed = Record::parse(record.reveal());
+    if (!parsed || parsed->scram() == nullptr) return "none";
+    return std::to_string(parsed->scram()->iterations) + ' ' + std::to_string(parsed->scram()->salt.size());
+}
 
 StoredCredential user(std::string_view record, std::string_view scram = {}) {
     StoredCredential credential;
@@ -29,7 +40,7 @@ TEST(StandInTest, TheFirstUserDecidesForGood) {
     stand_in.see(user(kFirst));
     const auto made = stand_in.get();
     ASSERT_TRUE(made);
-    EXPECT_EQ(made->record.reveal(), kFirst);
+    EXPECT_EQ(shown(made->record), "4096 16");
     EXPECT_TRUE(made->user.empty() && made->attributes.empty()) << "nobody's";
     stand_in.see(user(kMore));
     stand_in.see(user("{PLAIN}pencil", kMore));
@@ -46,14 +57,14 @@ TEST(StandInTest, WhatNobodyCanBeJudgedByIsPassedOver) {
         EXPECT_TRUE(stand_in.get()->scram.empty()) << bad;
     }
     stand_in.see(user(kMore));
-    EXPECT_EQ(stand_in.get()->record.reveal(), kMore);
+    EXPECT_EQ(shown(stand_in.get()->record), "8192 4");
 }
 
-TEST(StandInTest, APasswordIsNotKept) {
+TEST(StandInTest, NeitherPasswordsNorKeysAreKept) {
     StandIn stand_in;
     stand_in.see(user("{PLAIN}pencil", kMore));
     EXPECT_EQ(stand_in.get()->record.reveal(), StandIn::kPlain);
-    EXPECT_EQ(stand_in.get()->scram.reveal(), kMore);
+    EXPECT_EQ(shown(stand_in.get()->scram), "8192 4");
     stand_in.see(user(kFirst));
     EXPECT_EQ(stand_in.get()->record.reveal(), StandIn::kPlain);
 }

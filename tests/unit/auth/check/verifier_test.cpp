@@ -432,6 +432,22 @@ TEST_F(VerifierTest, ADisabledUserWithoutARecordIsAStrangerToTheClient) {
     }
 }
 
+TEST_F(VerifierTest, AFullQueueIsNoTimeToGuessInEither) {
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted);
+    block_pool();
+    plain(2, "user", "a");
+    plain(3, "user", "b");
+    home_.run_ready();
+    const Verdict guess = judged("user", "c");
+    EXPECT_EQ(guess.outcome, Outcome::kBusy);
+    EXPECT_TRUE(guess.is_guess);
+    const Verdict stranger = judged("nobody", "c");
+    EXPECT_EQ(stranger.outcome, Outcome::kBusy);
+    EXPECT_FALSE(stranger.is_guess);
+    EXPECT_EQ(judged("user", "pencil").outcome, Outcome::kAccepted) << "remembered";
+    released_.count_down();
+}
+
 TEST_F(VerifierTest, CancelledWhileTheVerdictIsOnItsWayHome) {
     plain(1, "user", "pencil");
     home_.run_ready();
