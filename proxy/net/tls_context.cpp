@@ -5,13 +5,11 @@
 #include <map>
 #include <optional>
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "proxy/net/certificate.h"
+#include "proxy/net/client_certificates.h"
 #include "proxy/net/secret_file.h"
 #include "proxy/net/ticket_ring.h"
 
@@ -35,7 +33,6 @@ constexpr const char* kGroups = "X25519:P-256:P-384";
 /// Seven full records (RFC 8446 section 5.2: 16384 octets, and 22 of framing each) and the header of the
 /// next. A size that cuts a record costs a read and a write of its own for the rest of it.
 constexpr std::size_t kReadAhead = 7 * (16384 + 22) + 3;
-constexpr int kClientChainDepth = 4;
 
 using ContextPointer = std::unique_ptr<SSL_CTX, Freeing<SSL_CTX, SSL_CTX_free>>;
 
@@ -125,11 +122,6 @@ int seal_or_open_ticket(SSL* session, unsigned char* name, unsigned char* iv, EV
     return -1;
 }
 
-/// A client certificate that does not verify is no reason to refuse a client who has a password.
-int accept_any_certificate(int /*verified*/, X509_STORE_CTX* /*store*/) {
-    return 1;
-}
-
 std::optional<int> parse_version(std::string_view text) {
     if (text == "1.0") return TLS1_VERSION;
     if (text == "1.1") return TLS1_1_VERSION;
@@ -169,23 +161,6 @@ bool set_session_id_context(SSL_CTX* context, const TlsSettings& settings, ByteV
     return SSL_CTX_set_session_id_context(context, digest.data(), std::min(size, 32U)) == 1;
 }
 
-Result<void> set_client_ca(SSL_CTX* context, const TlsSettings& settings, ByteView bundle) {
-    const BioPointer source(BIO_new_mem_buf(bundle.data(), static_cast<int>(bundle.size())));
-    std::size_t count = 0;
-    while (true) {
-        const CertificatePointer authority(PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr));
-        if (!authority) break;
-        X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get());
-        SSL_CTX_add_client_CA(context, authority.get());
-        ++count;
-    }
-    ERR_clear_error();
-    if (count == 0) return fail("client_ca " + settings.client_ca + ": holds no PEM certificate");
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, accept_any_certificate);
-    SSL_CTX_set_verify_depth(context, kClientChainDepth);
-    return {};
-}
-
 /// All but the certificates: the same for each context of a listener, since changing the context of a session
 /// does not move them.
 Result<ContextPointer> make_context(const TlsSettings& settings, int min_version, ByteView client_ca,
@@ -209,6 +184,7 @@ Result<ContextPointer> make_context(const TlsSettings& settings, int min_version
     if (served.ticket_keys) {
         SSL_CTX_set_num_tickets(context, 1);
         SSL_CTX_set_tlsext_ticket_key_evp_cb(context, seal_or_open_ticket);
+        check_certificates_in_tickets(context);
     } else {
         SSL_CTX_set_num_tickets(context, 0);
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
@@ -217,7 +193,8 @@ Result<ContextPointer> make_context(const TlsSettings& settings, int min_version
     if (!set_ciphers(context, settings.ciphers, is_old)) return fail(cipher_trouble(settings.ciphers));
     if (!set_session_id_context(context, settings, client_ca)) return fail("TLS: " + openssl_reason());
     if (!settings.client_ca.empty()) {
-        if (auto set = set_client_ca(context, settings, client_ca); !set) return std::unexpected(set.error());
+        if (auto set = set_client_ca(context, settings.client_ca, client_ca); !set)
+            return std::unexpected(set.error());
     }
     return made;
 }
@@ -242,9 +219,7 @@ Result<void> check_client_ca(const std::string& path) {
     if (!bundle) return fail("client_ca " + path + ": " + bundle.error().message);
     const ContextPointer context(SSL_CTX_new(TLS_server_method()));
     if (!context) return fail("TLS: " + openssl_reason());
-    TlsSettings settings;
-    settings.client_ca = path;
-    return set_client_ca(context.get(), settings, bundle->reveal());
+    return set_client_ca(context.get(), path, bundle->reveal());
 }
 
 Result<std::unique_ptr<TlsContext>> TlsContext::make(const TlsSettings& settings) {

@@ -49,13 +49,13 @@ std::string TemporaryFolder::write(const std::string& name, std::string_view oct
 
 CertificateFiles make_certificate(const TemporaryFolder& folder, const std::string& file,
                                   const std::string& common_name, const std::vector<std::string>& names,
-                                  KeyKind kind) {
+                                  KeyKind kind, std::chrono::seconds lifetime) {
     EVP_PKEY* key = kind == KeyKind::kEc ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048);
     X509* certificate = X509_new();
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
     X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), lifetime.count());
     X509_set_pubkey(certificate, key);
     X509_NAME* subject = X509_get_subject_name(certificate);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
@@ -152,6 +152,10 @@ bool Peer::handshake(const Tls& wish) {
     SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     if (!wish.ciphers.empty()) SSL_CTX_set_cipher_list(context_.get(), wish.ciphers.c_str());
     if (!wish.signatures.empty()) SSL_CTX_set1_sigalgs_list(context_.get(), wish.signatures.c_str());
+    if (!wish.certificate.certificate.empty()) {
+        SSL_CTX_use_certificate_file(context_.get(), wish.certificate.certificate.c_str(), SSL_FILETYPE_PEM);
+        SSL_CTX_use_PrivateKey_file(context_.get(), wish.certificate.key.c_str(), SSL_FILETYPE_PEM);
+    }
     ssl_.reset(SSL_new(context_.get()));
     if (!wish.name.empty()) SSL_set_tlsext_host_name(ssl_.get(), wish.name.c_str());
     if (wish.resume != nullptr) SSL_set_session(ssl_.get(), wish.resume);

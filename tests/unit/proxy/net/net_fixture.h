@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -43,7 +44,8 @@ enum class KeyKind { kEc, kRsa };
 /// only the common name `common_name`.
 CertificateFiles make_certificate(const TemporaryFolder& folder, const std::string& file,
                                   const std::string& common_name, const std::vector<std::string>& names = {},
-                                  KeyKind kind = KeyKind::kEc);
+                                  KeyKind kind = KeyKind::kEc,
+                                  std::chrono::seconds lifetime = std::chrono::hours(1));
 
 /// Runs the loop until `done` or for 10 seconds; false when the time was over.
 [[nodiscard]] bool run_until(EventLoop& loop, const std::function<bool()>& done);
@@ -90,6 +92,7 @@ class Peer {
         std::string ciphers;     ///< for TLS 1.2
         std::string signatures;  ///< "ECDSA+SHA256"
         SSL_SESSION* resume = nullptr;
+        CertificateFiles certificate = {};  ///< the client's own, if any
     };
     [[nodiscard]] bool handshake(const Tls& wish);
     [[nodiscard]] bool handshake() { return handshake({}); }

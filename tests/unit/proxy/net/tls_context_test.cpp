@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <openssl/pem.h>
 
+#include "proxy/net/tls_channel.h"
 #include "proxy/net/transport.h"
 #include "tests/unit/proxy/net/net_fixture.h"
 
@@ -21,6 +22,7 @@ class TlsContextTest : public Test {
     struct Met {
         bool is_established = false;
         bool was_resumed = false;
+        std::string client_name;  ///< as the server knows it
         std::string server_name;
         std::string cipher;
         int key_type = 0;
@@ -48,13 +50,14 @@ class TlsContextTest : public Test {
         RecordingHandler handler;
         auto [ours, theirs] = tcp_pair();
         Transport transport(loop, std::move(ours), handler);
-        handler.consume = [](Transport& to, ByteView bytes) {
+        Met met;
+        handler.consume = [&met](Transport& to, ByteView bytes) {
+            met.client_name = client_certificate_name(to.ssl(), CertificateName::kCommonName);
             to.write("250 ok\r\n");
             return bytes.size();
         };
         transport.start_tls_server(context);
         transport.start();
-        Met met;
         std::atomic<bool> ended = false;
         std::jthread client([&, socket = std::move(theirs)]() mutable {
             Peer peer(std::move(socket));
@@ -216,6 +219,34 @@ TEST_F(TlsContextTest, Tickets_AreNotGoodUnderAnotherPolicy) {
     const Met second = meet_again(*make(), first.session.get(), TLS1_3_VERSION);
     EXPECT_TRUE(second.is_established);
     EXPECT_FALSE(second.was_resumed);
+}
+
+TEST_F(TlsContextTest, Tickets_DoNotOutliveTheCertificateOfTheClient) {
+    constexpr std::chrono::seconds kLifetime{3};
+    settings.certificates = {make_certificate(folder, "a", "a")};
+    settings.ticket_keys = *TicketKeys::random();
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+        const auto client = make_certificate(folder, "client", "ann", {}, KeyKind::kEc, kLifetime);
+        settings.client_ca = client.certificate;
+        const auto context = make();
+        const auto meet_ann = [&](SSL_SESSION* session) {
+            Peer::Tls wish;
+            wish.version = version;
+            wish.resume = session;
+            wish.certificate = client;
+            return meet(*context, wish);
+        };
+        const Met first = meet_ann(nullptr);
+        EXPECT_EQ(first.client_name, "ann");
+        const Met second = meet_ann(first.session.get());
+        EXPECT_TRUE(second.was_resumed);
+        EXPECT_EQ(second.client_name, "ann");
+        std::this_thread::sleep_for(kLifetime);
+        const Met late = meet_ann(second.session.get());
+        EXPECT_TRUE(late.is_established);
+        EXPECT_FALSE(late.was_resumed);
+        EXPECT_EQ(late.client_name, "");
+    }
 }
 
 TEST_F(TlsContextTest, Tickets_WithoutKeysNoneAreGiven) {
