@@ -227,6 +227,13 @@ class Contradictions {
             if (upstream.tls_client.certificate.empty() != upstream.tls_client.key.empty()) {
                 complain(path + ".tls_client", "certificate and key belong together");
             }
+            const bool verifies = upstream.tls_verify && (upstream.tls == UpstreamTls::Required ||
+                                                          upstream.tls == UpstreamTls::Implicit);
+            if (verifies && std::ranges::any_of(upstream.servers, &Endpoint::is_unix)) {
+                complain(
+                    path + ".tls_verify",
+                    "a unix socket has no name that a certificate could be for: it needs tls_verify: false");
+            }
             if (upstream.pool.min_idle > upstream.pool.max_idle)
                 complain(path + ".pool.min_idle", "more than max_idle");
             if (upstream.pool.max_idle > upstream.pool.max_connections) {

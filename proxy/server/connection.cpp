@@ -166,8 +166,9 @@ void Connection::proxy_failed(conf::ProxyVersion version, conf::ProxyResult resu
     end(conf::CloseReason::kProxyProtocol);
 }
 
-void Connection::on_tls_established(net::Transport& /*transport*/) {
+void Connection::on_tls_established(net::Transport& transport) {
     if (is_ended_) return;
+    if (&transport == upstream_.get()) return upstream_secured();
     handshake_ = {};
     const net::TlsFacts facts = client_.tls_facts();
     context_.tls_version = facts.version;
@@ -192,7 +193,7 @@ void Connection::on_closed(net::Transport& transport, net::CloseCause cause) {
     if (&transport == &client_) {
         client_closed(cause);
     } else {
-        upstream_closed();
+        upstream_closed(cause);
     }
     after_event();
 }

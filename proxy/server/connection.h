@@ -58,6 +58,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     void ask_limits(std::vector<policy::LimitQuestion> questions) override;
     void charge_limits(std::vector<policy::LimitQuestion> questions) override;
     void open_upstream() override;
+    void secure_upstream() override;
     void drop_upstream(session::UpstreamGoodbye goodbye) override;
     void set_deadline(Duration from_now) override;
     void resume_client() override;
@@ -73,7 +74,8 @@ class Connection final : private net::TransportHandler, private session::Actions
     void begin_session(net::TlsStart tls_start);
     void begin_implicit_tls(net::TlsStart tls_start);
     void client_closed(net::CloseCause cause);
-    void upstream_closed();
+    void upstream_closed(net::CloseCause cause);
+    void upstream_secured();
     void dial_next();
     void wait_for_this_one();
     void retire_upstream();
@@ -98,6 +100,8 @@ class Connection final : private net::TransportHandler, private session::Actions
     std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
     std::unique_ptr<net::Timer> patience_;    ///< with one of several addresses
     std::uint64_t limits_question_ = 0;       ///< the one asked last
+    std::string upstream_tls_name_;           ///< whom the upstream's certificate must be for
+    std::string_view upstream_tls_failure_;   ///< of the last one that was tried; static text
     bool upstream_has_talked_ = false;
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;

@@ -19,6 +19,7 @@ void Connection::open_upstream() {
     candidates_ = worker_.upstream_candidates();
     std::ranges::reverse(candidates_);
     upstream_has_talked_ = false;
+    upstream_tls_failure_ = {};
     // Not inline: what fails at once must not call back before this returns.
     worker_.later(id_, [](Connection& connection) {
         connection.dial_next();
@@ -39,11 +40,26 @@ void Connection::dial_next() {
         worker_.describe(candidate.server, context_);
         upstream_ = std::make_unique<net::Transport>(worker_.loop(), std::move(*socket),
                                                      static_cast<net::TransportHandler&>(*this));
+        upstream_tls_name_ = candidate.tls_name;
+        if (worker_.upstream_security().is_implicit) secure_upstream();
         upstream_->start();
         if (!candidates_.empty()) wait_for_this_one();
         return;
     }
-    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kUnreachable});
+    using Why = session::UpstreamLost::Why;
+    conversation_->on(
+        session::UpstreamLost{.why = upstream_tls_failure_.empty() ? Why::kUnreachable : Why::kTlsFailed,
+                              .what = upstream_tls_failure_});
+}
+
+void Connection::secure_upstream() {
+    upstream_->start_tls_client(*worker_.upstream_security().context, upstream_tls_name_);
+}
+
+/// Of implicit TLS the conversation need not know.
+void Connection::upstream_secured() {
+    if (!worker_.upstream_security().is_implicit) conversation_->on(session::UpstreamSecured{});
+    after_event();
 }
 
 void Connection::drop_upstream(session::UpstreamGoodbye goodbye) {
@@ -78,10 +94,14 @@ void Connection::wait_for_this_one() {
     patience_->start(listener_.session.connect_timeout / static_cast<int>(candidates_.size() + 1));
 }
 
-void Connection::upstream_closed() {
+void Connection::upstream_closed(net::CloseCause cause) {
+    using Why = session::UpstreamLost::Why;
+    const bool has_tls_failed = cause == net::CloseCause::kTlsFailed;
+    if (has_tls_failed) upstream_tls_failure_ = upstream_->tls_failure();
     retire_upstream();
     if (!upstream_has_talked_) return dial_next();
-    conversation_->on(session::UpstreamLost{session::UpstreamLost::Why::kLost});
+    conversation_->on(session::UpstreamLost{.why = has_tls_failed ? Why::kTlsFailed : Why::kLost,
+                                            .what = upstream_tls_failure_});
 }
 
 }  // namespace gatepost::server

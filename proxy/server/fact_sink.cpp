@@ -179,7 +179,7 @@ void FactSink::take_opening(const SessionContext& context, TimePoint now,
                                          {LogField::upstream, context.upstream_name},
                                          {LogField::endpoint, context.endpoint_name},
                                          {LogField::reason, conf::to_string(result)},
-                                         {LogField::what, fact.reply}});
+                                         {LogField::what, fact.what}});
 }
 
 void FactSink::rejected(observe::ListenerIndex listener, std::string_view listener_name,

@@ -64,7 +64,7 @@ class Gateway {
         registry_.config_loaded(wall_now());
         if (!start_authenticators() || !open_listeners()) return failure_;
         if (!start_workers() || !open_admin()) return failure_;
-        watch_upstream();
+        if (!watch_upstream()) return failure_;
         authenticators_.on_servable([this](const Servable& servable) {
             for (const auto& worker : workers_) worker->set_servable(servable);
         });
@@ -170,13 +170,19 @@ class Gateway {
         return true;
     }
 
-    void watch_upstream() {
+    bool watch_upstream() {
+        Result<upstream::Security> security = make_security(*plan_);
+        if (!security) {
+            log_.log(LogEvent::internal_error, {{LogField::what, security.error().message}});
+            return false;
+        }
         watch_ = std::make_unique<UpstreamWatch>(
-            loop_, resolver_, *plan_, log_, registry_, metrics_,
+            loop_, resolver_, *plan_, std::move(*security), log_, registry_, metrics_,
             [this](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
                 for (const auto& worker : workers_) worker->set_snapshot(snapshot);
                 if (watch_) note_ready();
             });
+        return true;
     }
 
     std::vector<std::string> unready_because() const {

@@ -119,6 +119,7 @@ conf::ConnectResult to_label(session::UpstreamOpening how) {
         case UpstreamOpening::kTimedOut: return kTimeout;
         case UpstreamOpening::kNonsense: return kProtocol;
         case UpstreamOpening::kLost: return kLost;
+        case UpstreamOpening::kTlsFailed: return kTls;
     }
     return kLost;
 }

@@ -67,6 +67,23 @@ policy::Guessing guessing(const conf::Guessing& rules) {
     return policy::Guessing(settings);
 }
 
+smtp::StartTls start_tls(conf::UpstreamTls tls) {
+    switch (tls) {
+        case conf::UpstreamTls::Opportunistic: return smtp::StartTls::kIfOffered;
+        case conf::UpstreamTls::Required: return smtp::StartTls::kRequired;
+        case conf::UpstreamTls::None:
+        case conf::UpstreamTls::Implicit: break;
+    }
+    return smtp::StartTls::kNever;
+}
+
+/// Who would go on in the clear has nothing to gain from a certificate that is right.
+net::TlsClientSettings upstream_tls(const conf::Upstream& upstream) {
+    return {.ca = upstream.tls_ca,
+            .verifies = upstream.tls_verify && upstream.tls != conf::UpstreamTls::Opportunistic,
+            .own = {upstream.tls_client.certificate, upstream.tls_client.key}};
+}
+
 session::Settings session_settings(const conf::Config& config, const conf::Listener& listener,
                                    const std::string& hostname) {
     const conf::Upstream& upstream = config.upstreams.front();
@@ -91,6 +108,7 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.data_timeout = config.session.data_timeout;
     settings.failure_delay = config.auth.failure_delay;
     settings.handshake_timeout = config.tls.handshake_timeout;
+    settings.upstream_start_tls = start_tls(upstream.tls);
     settings.connect_timeout = upstream.connect_timeout;
     settings.reply_timeout = upstream.reply_timeout;
     return settings;
@@ -164,8 +182,21 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         }
         plan->listeners.push_back(std::move(planned));
     }
+    if (const Result<upstream::Security> security = make_security(*plan); !security)
+        problems.push_back(problem_at(*config, "upstreams[0].tls", security.error().message));
     if (!problems.empty()) return std::unexpected(std::move(problems));
     return plan;
+}
+
+Result<upstream::Security> make_security(const Plan& plan) {
+    const conf::Upstream& upstream = plan.config->upstreams.front();
+    upstream::Security security{.is_implicit = upstream.tls == conf::UpstreamTls::Implicit,
+                                .start_tls = start_tls(upstream.tls)};
+    if (upstream.tls == conf::UpstreamTls::None) return security;
+    auto context = net::TlsClientContext::make(upstream_tls(upstream));
+    if (!context) return std::unexpected(context.error());
+    security.context = std::move(*context);
+    return security;
 }
 
 observe::LabelSets label_sets(const Plan& plan) {

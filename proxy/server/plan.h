@@ -15,6 +15,7 @@
 #include "proxy/observe/metrics_layout.h"
 #include "proxy/server/slots.h"
 #include "proxy/session/settings.h"
+#include "proxy/upstream/security.h"
 
 namespace gatepost::server {
 
@@ -46,6 +47,9 @@ struct Plan {
 
 [[nodiscard]] std::expected<std::shared_ptr<const Plan>, std::vector<conf::Problem>> make_plan(
     std::shared_ptr<const conf::Config> config);
+
+/// How the calling thread is to connect to the (first) upstream; reads its files.
+[[nodiscard]] Result<upstream::Security> make_security(const Plan& plan);
 
 [[nodiscard]] observe::LabelSets label_sets(const Plan& plan);
 

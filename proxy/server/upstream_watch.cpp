@@ -8,16 +8,23 @@ namespace {
 using conf::LogEvent;
 using conf::LogField;
 
+std::vector<upstream::ServerToProbe> servers_of(const conf::Upstream& upstream) {
+    std::vector<upstream::ServerToProbe> servers;
+    for (const conf::Endpoint& server : upstream.servers) servers.push_back({server.text, server.host});
+    return servers;
+}
+
 std::vector<std::string> server_names(const conf::Upstream& upstream) {
     std::vector<std::string> names;
     for (const conf::Endpoint& server : upstream.servers) names.push_back(server.text);
     return names;
 }
 
-upstream::ProbeSettings probe_settings(const Plan& plan) {
+upstream::ProbeSettings probe_settings(const Plan& plan, upstream::Security security) {
     const conf::Upstream& upstream = plan.config->upstreams.front();
-    return {.servers = server_names(upstream),
+    return {.servers = servers_of(upstream),
             .our_name = plan.hostname,
+            .security = std::move(security),
             .interval = upstream.health.interval,
             .timeout = upstream.health.timeout,
             .rise = upstream.health.rise,
@@ -43,15 +50,16 @@ observe::EndpointIndex endpoint(std::size_t server) {
 }  // namespace
 
 UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan,
-                             observe::LogSink& log, observe::MetricsRegistry& registry,
-                             observe::WorkerMetrics& metrics, Publish publish)
+                             upstream::Security security, observe::LogSink& log,
+                             observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics,
+                             Publish publish)
     : name_(plan.config->upstreams.front().name),
       servers_(server_names(plan.config->upstreams.front())),
       log_(log),
       registry_(registry),
       metrics_(metrics),
       publish_(std::move(publish)),
-      prober_(loop, resolver, probe_settings(plan), *this) {
+      prober_(loop, resolver, probe_settings(plan, std::move(security)), *this) {
     publish_(prober_.snapshot());
 }
 

@@ -18,8 +18,9 @@ class UpstreamWatch final : private upstream::ProbeObserver {
 
     /// All references must outlive the watch. `publish` is called with each new snapshot, the first one
     /// inside this call.
-    UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan, observe::LogSink& log,
-                  observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics, Publish publish);
+    UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan,
+                  upstream::Security security, observe::LogSink& log, observe::MetricsRegistry& registry,
+                  observe::WorkerMetrics& metrics, Publish publish);
 
     [[nodiscard]] bool has_healthy() const { return prober_.snapshot()->has_healthy(); }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }

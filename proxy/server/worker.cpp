@@ -53,6 +53,9 @@ Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics
 
 Result<std::unique_ptr<Worker>> Worker::make(unsigned number, const WorkerParts& parts) {
     std::unique_ptr<Worker> worker(new Worker(number, parts, parts.registry.add_worker()));
+    Result<upstream::Security> security = make_security(*parts.plan);
+    if (!security) return std::unexpected(security.error());
+    worker->upstream_security_ = std::move(*security);
     for (const ListenerPlan& listener : parts.plan->listeners) {
         if (listener.tls == conf::ListenerTls::None) {
             worker->tls_contexts_.push_back(nullptr);

@@ -21,6 +21,7 @@
 #include "proxy/server/fact_sink.h"
 #include "proxy/server/plan.h"
 #include "proxy/server/verifier_metrics.h"
+#include "proxy/upstream/security.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::server {
@@ -72,6 +73,7 @@ class Worker final : private auth::VerdictReceiver {
     [[nodiscard]] smtp::Capabilities offer() const { return offer_; }
     [[nodiscard]] const Servable& servable() const noexcept { return servable_; }
     [[nodiscard]] std::vector<upstream::Candidate> upstream_candidates() const;
+    [[nodiscard]] const upstream::Security& upstream_security() const noexcept { return upstream_security_; }
     void server_taken(std::size_t server) { ++in_use_.at(server); }
     void server_released(std::size_t server) { --in_use_.at(server); }
     void describe(std::size_t server, SessionContext& context) const;
@@ -98,6 +100,7 @@ class Worker final : private auth::VerdictReceiver {
     VerifierMetrics verifier_metrics_;
     std::unique_ptr<auth::Verifier> verifier_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
+    upstream::Security upstream_security_;
     std::shared_ptr<const upstream::Snapshot> snapshot_;
     smtp::Capabilities offer_;
     Servable servable_;                ///< mechanisms that every backend can serve

@@ -40,6 +40,8 @@ class Actions {
     virtual void charge_limits(std::vector<policy::LimitQuestion> questions) = 0;
 
     virtual void open_upstream() = 0;
+    /// Handshake with the upstream, which has answered STARTTLS and sent nothing behind that.
+    virtual void secure_upstream() = 0;
     virtual void drop_upstream(UpstreamGoodbye goodbye) = 0;
 
     /// One deadline at a time; setting forgets the one before.

@@ -73,13 +73,29 @@ std::size_t Conversation::on(const BytesFromUpstream& event) {
 
 void Conversation::on(UpstreamLost event) {
     if (state_ == State::kAwaitingUpstream) {
-        const bool unreachable = event.why == UpstreamLost::Why::kUnreachable;
-        upstream_not_opened(unreachable ? UpstreamOpening::kUnreachable : UpstreamOpening::kLost,
-                            unreachable ? replies::kUpstreamUnreachable : replies::kUpstreamLost);
+        switch (event.why) {
+            case UpstreamLost::Why::kUnreachable:
+                upstream_not_opened(UpstreamOpening::kUnreachable, replies::kUpstreamUnreachable);
+                break;
+            case UpstreamLost::Why::kLost:
+                upstream_not_opened(UpstreamOpening::kLost, replies::kUpstreamLost);
+                break;
+            case UpstreamLost::Why::kTlsFailed:
+                upstream_not_opened(UpstreamOpening::kTlsFailed, replies::kUpstreamTls, event.what);
+                break;
+        }
     } else if (upstream_) {
         upstream_failed(replies::kUpstreamLost, "connection lost");
     }
     if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
+    settle();
+}
+
+void Conversation::on(UpstreamSecured /*event*/) {
+    if (!upstream_ || state_ != State::kAwaitingUpstream) return;
+    std::string out;
+    upstream_->secured(out);
+    actions_.send_to_upstream(out);
     settle();
 }
 

@@ -72,6 +72,7 @@ class Conversation {
     /// Likewise: what is left is the beginning of a line.
     [[nodiscard]] std::size_t on(const BytesFromUpstream& event);
     void on(UpstreamLost event);
+    void on(UpstreamSecured event);
     void on(VerdictArrived event);
     void on(const LimitsAnswered& event);
     void on(TimerFired event);
@@ -160,7 +161,7 @@ class Conversation {
     void take_mail_answer();
     void take_recipient_answer();
     void upstream_opened();
-    void upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply);
+    void upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply, std::string_view what = {});
     void upstream_failed(const smtp::StaticReply& reply, std::string_view what);
     void answer_owed(const smtp::StaticReply& reply);
     void reset_transaction();

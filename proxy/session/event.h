@@ -56,9 +56,13 @@ struct LimitsAnswered {
 
 /// The upstream that Actions::open_upstream() asked for cannot be had, or the connection to it ended.
 struct UpstreamLost {
-    enum class Why { kUnreachable, kLost };
+    enum class Why { kUnreachable, kLost, kTlsFailed };
     Why why = Why::kLost;
+    std::string_view what{};  ///< of kTlsFailed: why; valid during the call
 };
+
+/// The handshake that Actions::secure_upstream() began is complete.
+struct UpstreamSecured {};
 
 /// The deadline set last has passed. `upstream_is_stuck`: octets wait that the upstream does not take.
 struct TimerFired {

@@ -97,10 +97,19 @@ struct MessageEnded {
 /// A transaction begins: the clock for its duration starts.
 struct MessageBegun {};
 
-enum class UpstreamOpening { kOpened, kRefusedNow, kRefused, kUnreachable, kTimedOut, kNonsense, kLost };
+enum class UpstreamOpening {
+    kOpened,
+    kRefusedNow,
+    kRefused,
+    kUnreachable,
+    kTimedOut,
+    kNonsense,
+    kLost,
+    kTlsFailed,  ///< or it is required and cannot be had
+};
 struct UpstreamOpeningEnded {
     UpstreamOpening how = UpstreamOpening::kOpened;
-    std::string_view reply;  ///< what the upstream said, "" where it said nothing
+    std::string_view what;  ///< what the upstream said, or why TLS failed; "" where there is nothing to say
 };
 
 struct UpstreamReplied {

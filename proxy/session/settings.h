@@ -8,6 +8,7 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/policy/guessing.h"
+#include "proxy/smtp/upstream_leg.h"
 
 namespace gatepost::session {
 
@@ -34,6 +35,7 @@ struct Settings {
     Duration command_timeout = std::chrono::minutes(5);
     Duration auth_timeout = std::chrono::seconds(60);  ///< for each line of an AUTH exchange
     Duration data_timeout = std::chrono::minutes(10);  ///< without one octet of message data
+    smtp::StartTls upstream_start_tls = smtp::StartTls::kNever;
     Duration failure_delay =
         std::chrono::seconds(1);  ///< every refused AUTH is answered this long after its last line
     Duration handshake_timeout = std::chrono::seconds(15);

@@ -34,7 +34,7 @@ void Conversation::begin_transaction(ByteView argument) {
     transaction_->begun = now_;
     actions_.report(MessageBegun{});
     if (upstream_) return send_mail();
-    upstream_ = std::make_unique<smtp::UpstreamLeg>(settings_.hostname);
+    upstream_ = std::make_unique<smtp::UpstreamLeg>(settings_.hostname, settings_.upstream_start_tls);
     enter(State::kAwaitingUpstream);
     actions_.open_upstream();
 }
@@ -90,13 +90,19 @@ void Conversation::take_upstream_event(smtp::UpstreamLeg::Event event) {
     switch (event) {
         case Event::kNone: return;
         case Event::kReady: return upstream_opened();
+        case Event::kStartTls: return actions_.secure_upstream();
+        case Event::kNoTls:
+            return upstream_not_opened(UpstreamOpening::kTlsFailed, replies::kUpstreamTls,
+                                       "STARTTLS is required, and not to be had");
         case Event::kReply: return take_upstream_answer();
         case Event::kRefused:
             return upstream_not_opened(
                 upstream_->reply().is_permanent() ? UpstreamOpening::kRefused : UpstreamOpening::kRefusedNow,
-                replies::kUpstreamRefuses);
+                replies::kUpstreamRefuses, upstream_->reply().text);
         case Event::kGoingAway:
-            if (opening) return upstream_not_opened(UpstreamOpening::kRefusedNow, replies::kUpstreamRefuses);
+            if (opening)
+                return upstream_not_opened(UpstreamOpening::kRefusedNow, replies::kUpstreamRefuses,
+                                           upstream_->reply().text);
             return upstream_failed(replies::kUpstreamRefuses, "421");
         case Event::kNonsense:
             actions_.report(UpstreamReplied{});
@@ -110,10 +116,9 @@ void Conversation::upstream_opened() {
     if (state_ == State::kAwaitingUpstream) send_mail();
 }
 
-void Conversation::upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply) {
-    const bool said = how == UpstreamOpening::kRefused || how == UpstreamOpening::kRefusedNow;
-    actions_.report(
-        UpstreamOpeningEnded{how, said ? std::string_view(upstream_->reply().text) : std::string_view()});
+void Conversation::upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply,
+                                       std::string_view what) {
+    actions_.report(UpstreamOpeningEnded{how, what});
     drop_upstream();
     enter(State::kAwaitingCommand);
     answer(Verb::kMail, reply);

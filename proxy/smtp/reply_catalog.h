@@ -29,6 +29,8 @@ inline constexpr StaticReply kUpstreamLost{451, "4.4.2",
 inline constexpr StaticReply kUpstreamTimeout{451, "4.4.2",
                                               "Mail server did not answer in time, try again later"};
 inline constexpr StaticReply kUpstreamRefuses{451, "4.3.2", "Mail server takes no mail now, try again later"};
+inline constexpr StaticReply kUpstreamTls{451, "4.7.5",
+                                          "No secure connection to the mail server, try again later"};
 inline constexpr StaticReply kUpstreamNonsense{451, "4.3.0",
                                                "Mail server gave an answer that cannot be, try again later"};
 inline constexpr StaticReply kTooManyRecipients{452, "4.5.3", "Too many recipients"};

@@ -29,9 +29,15 @@ UpstreamLeg::Result UpstreamLeg::next(ByteView bytes, std::string& out) {
             result.ends_silence = opens;
             break;
     }
-    if (result.event == Event::kNonsense || result.event == Event::kGoingAway ||
-        result.event == Event::kRefused) {
-        state_ = State::kFailed;
+    switch (result.event) {
+        case Event::kNonsense:
+        case Event::kGoingAway:
+        case Event::kNoTls:
+        case Event::kRefused: state_ = State::kFailed; break;
+        case Event::kNone:
+        case Event::kReady:
+        case Event::kStartTls:
+        case Event::kReply: break;
     }
     return result;
 }
@@ -42,7 +48,9 @@ UpstreamLeg::Event UpstreamLeg::take_reply(std::string& out) {
         case State::kGreeting: return take_greeting(out);
         case State::kEhlo:
         case State::kHelo: return take_hello(out);
+        case State::kStartTls: return take_start_tls();
         case State::kReady: return take_answer();
+        case State::kHandshake:
         case State::kFailed: break;
     }
     return Event::kNonsense;
@@ -51,11 +59,21 @@ UpstreamLeg::Event UpstreamLeg::take_reply(std::string& out) {
 UpstreamLeg::Event UpstreamLeg::take_greeting(std::string& out) {
     if (reply().code >= 400) return Event::kRefused;
     if (reply().code != 220) return Event::kNonsense;
+    say_ehlo(out);
+    return Event::kNone;
+}
+
+void UpstreamLeg::say_ehlo(std::string& out) {
     out += "EHLO ";
     out += our_name_;
     out += kCrlf;
     state_ = State::kEhlo;
-    return Event::kNone;
+}
+
+void UpstreamLeg::secured(std::string& out) {
+    capabilities_ = {};
+    start_tls_ = StartTls::kNever;
+    say_ehlo(out);
 }
 
 UpstreamLeg::Event UpstreamLeg::take_hello(std::string& out) {
@@ -77,6 +95,23 @@ UpstreamLeg::Event UpstreamLeg::take_hello(std::string& out) {
             capabilities_.add_line(lines.substr(0, lines.find('\n')));
         }
     }
+    if (start_tls_ != StartTls::kNever && capabilities_.starttls) {
+        out += "STARTTLS\r\n";
+        state_ = State::kStartTls;
+        return Event::kNone;
+    }
+    if (start_tls_ == StartTls::kRequired) return Event::kNoTls;
+    state_ = State::kReady;
+    return Event::kReady;
+}
+
+UpstreamLeg::Event UpstreamLeg::take_start_tls() {
+    if (reply().code == 220) {
+        state_ = State::kHandshake;
+        return Event::kStartTls;
+    }
+    if (reply().code < 400) return Event::kNonsense;
+    if (start_tls_ == StartTls::kRequired) return Event::kNoTls;
     state_ = State::kReady;
     return Event::kReady;
 }

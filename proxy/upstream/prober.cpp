@@ -31,7 +31,8 @@ class Prober::ServerProbe final : public net::TransportHandler,
           next_(loop, [this] { begin(); }),
           deadline_(loop, [this] { end(false, "no answer in time"); }),
           patience_(loop, [this] { give_up_on_address(); }) {
-        known_.name = prober.settings_.servers[server];
+        known_.name = prober.settings_.servers[server].name;
+        known_.tls_name = prober.settings_.servers[server].tls_name;
     }
 
     void begin() {
@@ -57,10 +58,18 @@ class Prober::ServerProbe final : public net::TransportHandler,
         }
         return is_probing_ ? consumed : bytes.size();
     }
-    void on_tls_established(net::Transport& /*transport*/) override {}
+    void on_tls_established(net::Transport& /*transport*/) override {
+        if (!is_probing_ || leg_->state() != smtp::UpstreamLeg::State::kHandshake) return;
+        std::string out;
+        leg_->secured(out);
+        transport_->write(out);
+        transport_->flush();
+    }
     void on_drained(net::Transport& /*transport*/) override {}
     void on_closed(net::Transport& /*transport*/, net::CloseCause cause) override {
         if (cause == net::CloseCause::kConnectFailed && dial_next()) return;
+        if (cause == net::CloseCause::kTlsFailed)
+            return end(false, "TLS failed: " + std::string(transport_->tls_failure()));
         end(false, cause == net::CloseCause::kConnectFailed ? "connection failed" : "connection closed");
     }
 
@@ -82,8 +91,10 @@ class Prober::ServerProbe final : public net::TransportHandler,
         while (address_ < known_.addresses.size()) {
             std::expected<net::UniqueFd, int> socket = net::dial(known_.addresses[address_++]);
             if (!socket) continue;
-            leg_ = std::make_unique<smtp::UpstreamLeg>(prober_.settings_.our_name);
+            const Security& security = prober_.settings_.security;
+            leg_ = std::make_unique<smtp::UpstreamLeg>(prober_.settings_.our_name, security.start_tls);
             transport_ = std::make_unique<net::Transport>(loop_, std::move(*socket), *this);
+            if (security.is_implicit) transport_->start_tls_client(*security.context, known_.tls_name);
             transport_->start();
             // One that hangs does not use up the time for all.
             if (address_ < known_.addresses.size())
@@ -108,6 +119,9 @@ class Prober::ServerProbe final : public net::TransportHandler,
                 known_.is_known = true;
                 transport_->write("QUIT\r\n");
                 return end(true, "");
+            case Event::kStartTls:
+                return transport_->start_tls_client(*prober_.settings_.security.context, known_.tls_name);
+            case Event::kNoTls: return end(false, "STARTTLS is required, and not to be had");
             case Event::kRefused:
             case Event::kGoingAway: return end(false, "refused: " + printable(leg_->reply().text));
             case Event::kNonsense: return end(false, "an answer that cannot be");
@@ -153,9 +167,13 @@ class Prober::ServerProbe final : public net::TransportHandler,
 Prober::Prober(net::EventLoop& loop, net::Resolver& resolver, ProbeSettings settings, ProbeObserver& observer)
     : settings_(std::move(settings)), observer_(observer) {
     auto first = std::make_shared<Snapshot>();
-    for (const std::string& server : settings_.servers) {
-        Server known{.name = server, .addresses = {}, .is_healthy = false, .capabilities = {}};
-        if (const auto address = net::numeric_endpoint(server)) known.addresses = {*address};
+    for (const ServerToProbe& server : settings_.servers) {
+        Server known{.name = server.name,
+                     .tls_name = server.tls_name,
+                     .addresses = {},
+                     .is_healthy = false,
+                     .capabilities = {}};
+        if (const auto address = net::numeric_endpoint(server.name)) known.addresses = {*address};
         first->servers.push_back(std::move(known));
     }
     snapshot_ = std::move(first);

@@ -1,5 +1,6 @@
-// Asks each server of one upstream, again and again, what it can do: resolve, connect, EHLO, QUIT; never a
-// message. Publishes a new snapshot when something changed. On the thread of its loop.
+// Asks each server of one upstream, again and again, what it can do: resolve, connect, TLS as sessions use
+// it, EHLO, QUIT; never a message. Publishes a new snapshot when something changed. On the thread of its
+// loop.
 #pragma once
 
 #include <functional>
@@ -10,13 +11,20 @@
 #include "proxy/base/clock.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/net/resolver.h"
+#include "proxy/upstream/security.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::upstream {
 
+struct ServerToProbe {
+    std::string name;           ///< "host:port" or "unix:/path"
+    std::string tls_name = {};  ///< whom its certificate must be for
+};
+
 struct ProbeSettings {
-    std::vector<std::string> servers;  ///< "host:port" or "unix:/path"
-    std::string our_name;              ///< in EHLO
+    std::vector<ServerToProbe> servers;
+    std::string our_name;  ///< in EHLO
+    Security security = {};
     Duration interval = std::chrono::seconds(10);
     Duration timeout = std::chrono::seconds(5);  ///< for one probe as a whole
     std::uint64_t rise = 2;

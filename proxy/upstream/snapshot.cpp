@@ -34,7 +34,7 @@ std::vector<Candidate> candidates(const Snapshot& snapshot, const std::vector<st
     std::vector<Candidate> all;
     for (const std::size_t server : order) {
         for (const net::SocketAddress& address : snapshot.servers[server].addresses)
-            all.push_back({server, address});
+            all.push_back({server, address, snapshot.servers[server].tls_name});
     }
     return all;
 }

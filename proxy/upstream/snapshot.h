@@ -13,6 +13,7 @@ namespace gatepost::upstream {
 
 struct Server {
     std::string name;                           ///< as configured: "mta.internal:25"
+    std::string tls_name;                       ///< whom its certificate must be for; "" of a unix socket
     std::vector<net::SocketAddress> addresses;  ///< as last resolved; may be empty
     bool is_healthy = false;
     bool is_known = false;            ///< was probed well at least once
@@ -34,6 +35,7 @@ struct Snapshot {
 struct Candidate {
     std::size_t server = 0;  ///< index in Snapshot::servers
     net::SocketAddress address;
+    std::string tls_name;  ///< Server::tls_name
 };
 
 /// Where to connect, best first: healthy servers before others, among them those with fewer connections in

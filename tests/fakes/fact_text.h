@@ -71,7 +71,7 @@ class FactText {
     }
     std::string operator()(const session::UpstreamOpeningEnded& fact) const {
         constexpr std::string_view kNames[] = {"opened",    "refused_now", "refused", "unreachable",
-                                               "timed_out", "nonsense",    "lost"};
+                                               "timed_out", "nonsense",    "lost",    "tls_failed"};
         return "upstream " + std::string(kNames[static_cast<int>(fact.how)]);
     }
     std::string operator()(const session::UpstreamReplied& fact) const {

@@ -15,7 +15,8 @@ struct FakeActions : session::Actions {
     void send_to_client(ByteView octets) override { to_client += octets; }
     void send_to_upstream(ByteView octets) override {
         to_upstream += octets;
-        if (!upstream_open) misuse.emplace_back("octets for an upstream that is not there");
+        if (!upstream_open || is_securing)
+            misuse.emplace_back("octets for an upstream that is not there, or in its handshake");
     }
     bool take_handshake_slot() override { return handshakes_allowed; }
     void start_tls() override { ++handshakes; }
@@ -36,9 +37,15 @@ struct FakeActions : session::Actions {
         upstream_open = true;
         ++opens;
     }
+    void secure_upstream() override {
+        if (!upstream_open || is_securing)
+            misuse.emplace_back("a handshake with no upstream, or a second one");
+        is_securing = true;
+    }
     void drop_upstream(session::UpstreamGoodbye how) override {
         if (!upstream_open) misuse.emplace_back("an upstream dropped that is not there");
         upstream_open = false;
+        is_securing = false;
         goodbyes.push_back(how);
     }
     void set_deadline(Duration from_now) override {
@@ -63,6 +70,7 @@ struct FakeActions : session::Actions {
     int deadlines_set = 0;
     int opens = 0;
     bool upstream_open = false;
+    bool is_securing = false;  ///< a handshake with the upstream is under way
     bool resumed = false;
     bool handshakes_allowed = true;
 };

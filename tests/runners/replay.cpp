@@ -170,6 +170,11 @@ class Replay {
             lose(session::UpstreamLost::Why::kLost);
         } else if (is("upstream unreachable")) {
             lose(session::UpstreamLost::Why::kUnreachable);
+        } else if (is("upstream secured")) {
+            expect(std::exchange(actions_.is_securing, false), "no handshake with the upstream was begun");
+            conversation_.on(session::UpstreamSecured{});
+        } else if (is("upstream tls failed")) {
+            lose(session::UpstreamLost::Why::kTlsFailed);
         } else if (is("client closed")) {
             conversation_.on(session::ClientClosed{});
         } else if (is("drain")) {

@@ -108,6 +108,9 @@ SessionSettings settings_of(const Transcript& transcript) {
             all.session.mechanisms = words(value);
         } else if (key == "upstream_offers") {
             all.offer = to_capabilities(value);
+        } else if (key == "upstream_start_tls") {
+            all.session.upstream_start_tls =
+                value == "required" ? smtp::StartTls::kRequired : smtp::StartTls::kIfOffered;
         } else if (key == "trusted") {
             all.client.is_trusted = value == "yes";
         } else {

@@ -68,7 +68,8 @@ proxymap unix - - n - - proxymap
 
 
 class Postfix(Program):
-    def __init__(self, folder):
+    def __init__(self, folder, more=""):
+        """`more`: further lines of main.cf."""
         assert os.getuid() == 0, "Postfix's master needs root: run the end-to-end tests as root"
         package, libraries = unpack("postfix")
         self.port = free_port()
@@ -78,7 +79,7 @@ class Postfix(Program):
         shutil.rmtree(work, ignore_errors=True)
         self._make_folders(work, owner)
         facts = {"work": work, "package": package, "libraries": libraries, "uid": owner.pw_uid, "gid": owner.pw_gid, "port": self.port}
-        (work / "etc" / "main.cf").write_text(MAIN_CF.format(**facts))
+        (work / "etc" / "main.cf").write_text(MAIN_CF.format(**facts) + more)
         (work / "etc" / "master.cf").write_text(MASTER_CF.format(**facts))
         master = package / "usr/lib/postfix/sbin/master"
         super().__init__(folder, "postfix-master", [master, "-c", work / "etc", "-d"], env={"LD_LIBRARY_PATH": libraries, "PATH": os.environ["PATH"]})

@@ -20,6 +20,8 @@ std::string event_name(const UpstreamLeg& leg, Event event) {
     switch (event) {
         case Event::kNone: return "";
         case Event::kReady: return leg.capabilities().esmtp ? "ready esmtp;" : "ready;";
+        case Event::kStartTls: return "TLS now;";
+        case Event::kNoTls: return "no TLS;";
         case Event::kReply: return std::string(to_string(leg.answered())) + reply;
         case Event::kRefused: return "refused" + reply;
         case Event::kGoingAway: return "going away" + reply;
@@ -28,10 +30,12 @@ std::string event_name(const UpstreamLeg& leg, Event event) {
     return "?";
 }
 
-/// What the leg sends ("> …") and says. Once ready, it awaits the answers to `sent`.
-std::string story(ByteView octets, const std::vector<Awaited>& sent = {}) {
+/// What the leg sends ("> …") and says. Once ready, it awaits the answers to `sent`; a handshake ends at
+/// once.
+std::string story(ByteView octets, const std::vector<Awaited>& sent = {},
+                  StartTls start_tls = StartTls::kNever) {
     return test::story_at_every_split(octets, [&](const Pieces& pieces) {
-        UpstreamLeg leg("gate.example");
+        UpstreamLeg leg("gate.example", start_tls);
         Pending pending;
         std::string told;
         for (const ByteView piece : pieces) {
@@ -42,6 +46,11 @@ std::string story(ByteView octets, const std::vector<Awaited>& sent = {}) {
                 pending.consume(result.consumed);
                 if (!out.empty()) told += "> " + out.substr(0, out.size() - 2) + ';';
                 told += event_name(leg, result.event);
+                if (result.event == Event::kStartTls) {
+                    out.clear();
+                    leg.secured(out);
+                    told += "> " + out.substr(0, out.size() - 2) + ';';
+                }
                 if (leg.state() == UpstreamLeg::State::kFailed) return told;
                 if (result.event == Event::kReady) {
                     for (const Awaited awaited : sent) leg.await(awaited);
@@ -73,6 +82,57 @@ TEST(UpstreamLeg, C3_FallsBackToHelo) {
     EXPECT_EQ(story("220 old\r\n502 what?\r\n250 old\r\n"), "> EHLO gate.example;> HELO gate.example;ready;");
     EXPECT_EQ(story("220 old\r\n500-what?\r\n500 no\r\n250 old\r\n"),
               "> EHLO gate.example;> HELO gate.example;ready;");
+}
+
+constexpr std::string_view kOffersTls = "220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 STARTTLS\r\n";
+
+TEST(UpstreamLeg, AsksForTlsAndSaysEhloAgain) {
+    const std::string octets = std::string(kOffersTls) + "220 go\r\n250-mx\r\n250 STARTTLS\r\n";
+    for (const StartTls wish : {StartTls::kIfOffered, StartTls::kRequired}) {
+        EXPECT_EQ(story(octets, {}, wish),
+                  "> EHLO gate.example;> STARTTLS;TLS now;> EHLO gate.example;ready esmtp;");
+    }
+    EXPECT_EQ(story(kOffersTls), "> EHLO gate.example;ready esmtp;");
+}
+
+TEST(UpstreamLeg, ForgetsWhatWasSaidBeforeTls) {
+    UpstreamLeg leg("g", StartTls::kRequired);
+    std::string out;
+    (void)leg.next("220 mx\r\n", out);
+    (void)leg.next("250-mx\r\n250-PIPELINING\r\n250 STARTTLS\r\n", out);
+    const UpstreamLeg::Result answer = leg.next("220 go\r\n250 injected\r\n", out);
+    EXPECT_EQ(answer.event, Event::kStartTls);
+    EXPECT_TRUE(answer.ends_silence);
+    EXPECT_EQ(answer.consumed, 8U) << "whoever owns the socket sees that something stands behind it";
+    EXPECT_FALSE(leg.can_send());
+    leg.secured(out);
+    EXPECT_EQ(leg.next("250-mx\r\n250 DSN\r\n", out).event, Event::kReady);
+    EXPECT_FALSE(leg.capabilities().pipelining);
+    EXPECT_TRUE(leg.capabilities().dsn);
+}
+
+TEST(UpstreamLeg, GoesOnInTheClearOnlyWhereItMay) {
+    for (const std::string_view octets :
+         {"220 mx\r\n250-mx\r\n250 DSN\r\n", "220 mx\r\n502 EHLO?\r\n250 mx\r\n",
+          "220 mx\r\n250-mx\r\n250 STARTTLS\r\n454 not now\r\n"}) {
+        EXPECT_TRUE(story(octets, {}, StartTls::kIfOffered).contains("ready")) << octets;
+        EXPECT_TRUE(story(octets, {}, StartTls::kRequired).ends_with("no TLS;")) << octets;
+    }
+    for (const std::string_view answer : {"250 ok\r\n", "354 go\r\n"}) {
+        EXPECT_TRUE(story(std::string(kOffersTls) + std::string(answer), {}, StartTls::kIfOffered)
+                        .ends_with("nonsense;"));
+    }
+    EXPECT_TRUE(story(std::string(kOffersTls) + "421 bye\r\n", {}, StartTls::kIfOffered)
+                    .ends_with("going away 421 bye;"));
+}
+
+TEST(UpstreamLeg, NothingIsAwaitedDuringTheHandshake) {
+    UpstreamLeg leg("g", StartTls::kRequired);
+    std::string out;
+    (void)leg.next("220 mx\r\n", out);
+    (void)leg.next("250-mx\r\n250 STARTTLS\r\n", out);
+    (void)leg.next("220 go\r\n", out);
+    EXPECT_EQ(leg.next("250 injected\r\n", out).event, Event::kNonsense);
 }
 
 TEST(UpstreamLeg, RefusalsAreTold) {

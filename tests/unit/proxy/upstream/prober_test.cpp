@@ -71,7 +71,7 @@ class ProberTest : public ::testing::Test, public ProbeObserver {
     void probe(const std::string& server, std::size_t count) {
         until_ = count;
         Prober prober(loop_, *resolver_,
-                      {.servers = {server},
+                      {.servers = {{server}},
                        .our_name = "gw.test",
                        .interval = 5ms,
                        .timeout = 300ms,

@@ -1,0 +1,17 @@
+// How the connections to one upstream are secured. A value; the context in it belongs to one thread.
+#pragma once
+
+#include <memory>
+
+#include "proxy/net/tls_client_context.h"
+#include "proxy/smtp/upstream_leg.h"
+
+namespace gatepost::upstream {
+
+struct Security {
+    bool is_implicit = false;  ///< TLS from the first octet on
+    smtp::StartTls start_tls = smtp::StartTls::kNever;
+    std::shared_ptr<const net::TlsClientContext> context{};  ///< nullptr where TLS is never used
+};
+
+}  // namespace gatepost::upstream
