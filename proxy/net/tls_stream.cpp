@@ -109,6 +109,8 @@ std::unique_ptr<TlsStream> TlsStream::make(ssl_ctx_st* context, Role role, int s
 
 TlsStream::~TlsStream() {
     if (!wipes_ || has_failed_) return;
+    is_drained_ = true;  // the socket may be closed already, and its number somebody else's
+    received_.clear();
     std::array<char, 1024> space{};
     while (SSL_pending(ssl_.get()) > 0) {  // decrypted, and never read
         std::size_t got = 0;
