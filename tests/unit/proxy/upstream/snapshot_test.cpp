@@ -9,7 +9,8 @@ namespace {
 using ::testing::ElementsAre;
 
 Server server(bool healthy, std::vector<std::string> addresses, smtp::Capabilities able = {}) {
-    Server made{.name = "mta", .tls_name = "mta", .addresses = {}, .is_healthy = healthy, .capabilities = able};
+    Server made{
+        .name = "mta", .tls_name = "mta", .addresses = {}, .is_healthy = healthy, .capabilities = able};
     for (const std::string& address : addresses)
         made.addresses.push_back(*net::SocketAddress::parse(address));
     return made;
