@@ -111,11 +111,11 @@ void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend&
     if (sasl.method == conf::SaslMethod::Auxprop) {
         for (const std::string& note : auxprop_notes(name, sasl))
             log_->log(LogEvent::backend, {{LogField::backend, name}, {LogField::what, note}});
-        opened_.push_back({.name = name,
-                           .file = nullptr,
-                           .redis = nullptr,
-                           .auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_),
-                           .stand_in = std::make_shared<auth::StandIn>(auth::StandIn::kPlain)});
+        Opened opened;
+        opened.name = name;
+        opened.auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_);
+        opened.stand_in = std::make_shared<auth::StandIn>(auth::StandIn::kPlain);
+        opened_.push_back(std::move(opened));
         return;
     }
     const std::string path = saslauthd_socket(sasl);

@@ -70,6 +70,8 @@ class Story {
         settings_.require_auth = (flags & 4U) != 0;
         settings_.plaintext_without_tls = true;
         settings_.received_header = (flags & 8U) != 0;
+        if ((flags & 32U) != 0) settings_.upstream_start_tls = smtp::StartTls::kIfOffered;
+        if ((flags & 64U) != 0) settings_.upstream_start_tls = smtp::StartTls::kRequired;
         settings_.mechanisms = {"PLAIN", "LOGIN"};
         guessing_ = (flags & 16U) != 0;
         if (guessing_) {
@@ -126,6 +128,7 @@ class Story {
             case 'T': conversation_->on(session::TimerFired{said == "stuck"}); break;
             case 'L': lose(said); break;
             case 'H': handshake(); break;
+            case 'S': secured(); break;
             case 'D': conversation_->on(session::DrainRequested{}); break;
             case 'X': conversation_->on(session::ClientClosed{}); break;
             default: client(line); break;
@@ -160,7 +163,7 @@ class Story {
     }
 
     void upstream(ByteView said) {
-        if (!actions_.upstream_open) return;
+        if (!actions_.upstream_open || actions_.is_securing) return;
         said_ += said.size();
         upstream_unread_ += said;
         const std::size_t consumed = conversation_->on(session::BytesFromUpstream{upstream_unread_});
@@ -175,9 +178,12 @@ class Story {
         verdict.outcome =
             static_cast<auth::Outcome>(said.empty() ? 1 : static_cast<unsigned char>(said.front()) % 6);
         verdict.challenge = said;
+        verdict.is_guess = said.size() > 1;
         verdict.identity = {.user = "fred", .mechanism = mechanism, .backend = "local"};
         authenticated_ = authenticated_ || verdict.outcome == auth::Outcome::kAccepted;
-        const bool rejected = verdict.outcome == auth::Outcome::kRejected;
+        const bool is_guess = verdict.is_guess && (verdict.outcome == auth::Outcome::kUnavailable ||
+                                                   verdict.outcome == auth::Outcome::kBusy);
+        const bool rejected = verdict.outcome == auth::Outcome::kRejected || is_guess;
         conversation_->on(session::VerdictArrived{std::move(verdict)});
         fuzz::require(actions_.limits_charged.empty() || rejected, "only a refused password is charged");
         fuzz::require(!guessing_ || !rejected || !actions_.limits_charged.empty(), "and each of them is");
@@ -207,6 +213,10 @@ class Story {
                                                              : session::UpstreamLost::Why::kUnreachable});
     }
 
+    void secured() {
+        if (std::exchange(actions_.is_securing, false)) conversation_->on(session::UpstreamSecured{});
+    }
+
     void handshake() {
         if (conversation_->state() != State::kAwaitingTls) return;
         conversation_->on(session::TlsEstablished{});
@@ -216,6 +226,7 @@ class Story {
 
     void after() {
         while (std::exchange(actions_.resumed, false)) {
+            actions_.limits_charged.clear();  // for what was said before: the next line may be a guess too
             if (!unread_.empty()) show();
         }
         for (const std::string& misuse : actions_.misuse) fuzz::require(false, misuse.c_str());
