@@ -184,7 +184,7 @@ def test_acl_user_and_a_password_that_is_rotated(make, gate_on, tls, tmp_path, k
     assert wait_until(lambda: auth(gate) == "454 4.7.0"), "its password is no longer right"
     secret.write_text(REDIS_PASSWORD + "-2\n")
     logs_in(gate)
-    assert "the password has changed" in gate.log
+    assert wait_until(lambda: "the password has changed" in gate.log)
 
 
 def test_wrong_password_of_redis_is_454_and_logged_without_it(make, gate_on, keys):
