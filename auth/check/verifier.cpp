@@ -1,12 +1,9 @@
 #include "auth/check/verifier.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
-#include "auth/check/scram_record.h"
 #include "auth/dialogue/mechanisms.h"
-#include "auth/dialogue/message.h"
 
 namespace gatepost::auth {
 namespace {

@@ -14,12 +14,6 @@ std::vector<upstream::ServerToProbe> servers_of(const conf::Upstream& upstream) 
     return servers;
 }
 
-std::vector<std::string> server_names(const conf::Upstream& upstream) {
-    std::vector<std::string> names;
-    for (const conf::Endpoint& server : upstream.servers) names.push_back(server.text);
-    return names;
-}
-
 upstream::ProbeSettings probe_settings(const Plan& plan, upstream::Security security) {
     const conf::Upstream& upstream = plan.config->upstreams.front();
     return {.servers = servers_of(upstream),
@@ -54,7 +48,7 @@ UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, cons
                              observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics,
                              Publish publish)
     : name_(plan.config->upstreams.front().name),
-      servers_(server_names(plan.config->upstreams.front())),
+      servers_(servers_of(plan.config->upstreams.front())),
       log_(log),
       registry_(registry),
       metrics_(metrics),
@@ -70,8 +64,9 @@ void UpstreamWatch::probed(std::size_t server, bool good, std::string_view /*wha
 void UpstreamWatch::health_changed(std::size_t server, bool healthy, std::string_view what) {
     registry_.set_upstream_up(endpoint(server), healthy);
     if (healthy) return;  // said with its capabilities, once they are published
-    log_.log(LogEvent::upstream_down,
-             {{LogField::upstream, name_}, {LogField::endpoint, servers_[server]}, {LogField::what, what}});
+    log_.log(
+        LogEvent::upstream_down,
+        {{LogField::upstream, name_}, {LogField::endpoint, servers_[server].name}, {LogField::what, what}});
 }
 
 void UpstreamWatch::snapshot_changed(std::shared_ptr<const upstream::Snapshot> snapshot) {

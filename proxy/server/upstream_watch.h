@@ -31,7 +31,7 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     void snapshot_changed(std::shared_ptr<const upstream::Snapshot> snapshot) override;
 
     const std::string name_;
-    std::vector<std::string> servers_;
+    const std::vector<upstream::ServerToProbe> servers_;
     observe::LogSink& log_;
     observe::MetricsRegistry& registry_;
     observe::WorkerMetrics& metrics_;

@@ -125,7 +125,10 @@ def test_strangers_show_what_the_first_user_does_at_every_worker(make, gate_on, 
         for client in clients:
             assert scram_challenge(client, "second")[1] == 20000
         shown = {scram_challenge(client, "nobody") for client in clients}
+        redis.set_user("bare", disabled="1")
+        shown_of_disabled = scram_challenge(clients[0], "bare")
     assert {(len(salt), iterations) for salt, iterations in shown} == {(24, 8192)} and len(shown) == 1
+    assert (len(shown_of_disabled[0]), shown_of_disabled[1]) == (24, 8192), "who is disabled and has no record is a stranger"
 
 
 # ---- every way to reach it

@@ -47,6 +47,17 @@ class VerifierTest : public ::testing::Test {
         EXPECT_EQ(engine_.alive, 0) << "every exchange is disposed of on every outcome";
     }
 
+    std::unique_ptr<StoreVerifier> verifier_over(std::vector<NamedStore> stores) {
+        return std::make_unique<StoreVerifier>(StoreVerifier::Parts{.home = home_,
+                                                                    .receiver = receiver_,
+                                                                    .engine = engine_,
+                                                                    .pool = pool_,
+                                                                    .cache = *cache_,
+                                                                    .fake = fake_,
+                                                                    .stores = std::move(stores),
+                                                                    .match = counted_match});
+    }
+
     void plain(std::uint64_t id, const std::string& user, const std::string& password) {
         verifier_->step(
             {id}, {.mechanism = "PLAIN", .is_first = true, .message = Secret('\0' + user + '\0' + password)});
@@ -92,15 +103,7 @@ class VerifierTest : public ::testing::Test {
     std::unique_ptr<VerifyCache> cache_ = std::move(*VerifyCache::make({}));
     ScramFake fake_ = std::move(*ScramFake::make_random());
     VerifyPool pool_{{.threads = 1, .queue = 2, .deadline = std::chrono::milliseconds(200)}};
-    std::unique_ptr<StoreVerifier> verifier_ =
-        std::make_unique<StoreVerifier>(StoreVerifier::Parts{.home = home_,
-                                                             .receiver = receiver_,
-                                                             .engine = engine_,
-                                                             .pool = pool_,
-                                                             .cache = *cache_,
-                                                             .fake = fake_,
-                                                             .stores = {{"one", first_}, {"two", second_}},
-                                                             .match = counted_match});
+    std::unique_ptr<StoreVerifier> verifier_ = verifier_over({{"one", first_}, {"two", second_}});
 };
 
 TEST_F(VerifierTest, RightPasswordIsAcceptedWithItsBackend) {
@@ -210,17 +213,7 @@ TEST_F(VerifierTest, AnUnknownUserIsCheckedAgainstWhatTheStoreOffers) {
 // judged by is passed over.
 TEST_F(VerifierTest, AnUnknownUserIsCheckedAgainstTheKindOfTheFirstWhoWasSeen) {
     const auto shared = std::make_shared<StandIn>(StandIn::kPlain);
-    const auto make = [&] {
-        return std::make_unique<StoreVerifier>(
-            StoreVerifier::Parts{.home = home_,
-                                 .receiver = receiver_,
-                                 .engine = engine_,
-                                 .pool = pool_,
-                                 .cache = *cache_,
-                                 .fake = fake_,
-                                 .stores = {{.name = "one", .store = first_, .stand_in = shared}},
-                                 .match = counted_match});
-    };
+    const auto make = [&] { return verifier_over({{.name = "one", .store = first_, .stand_in = shared}}); };
     const auto hashes_of_a_stranger = [&] {
         g_hashes = 0;
         EXPECT_EQ(judged("nobody", "pencil").reason, Reason::kUnknownUser);
@@ -385,15 +378,7 @@ TEST_F(VerifierTest, AServiceJudgesWhomNoStoreKnows) {
         bool is_down = false;
     };
     const auto service = std::make_shared<Service>();
-    verifier_ = std::make_unique<StoreVerifier>(
-        StoreVerifier::Parts{.home = home_,
-                             .receiver = receiver_,
-                             .engine = engine_,
-                             .pool = pool_,
-                             .cache = *cache_,
-                             .fake = fake_,
-                             .stores = {{"one", first_}, {"pam", nullptr, service}},
-                             .match = counted_match});
+    verifier_ = verifier_over({{"one", first_}, {"pam", nullptr, service}});
     EXPECT_EQ(judged("user", "wrong").reason, Reason::kWrongPassword)
         << "who is known is not asked for elsewhere";
     EXPECT_EQ(service->asked, 0);
