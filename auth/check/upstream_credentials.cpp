@@ -64,19 +64,12 @@ std::optional<std::string> hmac_md5(ByteView key, ByteView text) {
     return hex;
 }
 
-bool announces(ByteView announced, std::string_view mechanism) {
-    for (ByteView rest = smtp::trim(announced); !rest.empty();) {
-        if (smtp::equal_ignoring_case(smtp::take_word(rest), mechanism)) return true;
-    }
-    return false;
-}
-
 }  // namespace
 
 std::optional<smtp::AuthClient::Start> UpstreamCredentials::begin(std::string_view announced,
                                                                   bool is_secured) const {
     for (const std::string_view mechanism : is_secured ? kOrderOverTls : kOrderInTheClear) {
-        if (!announces(announced, mechanism)) continue;
+        if (!smtp::has_word(announced, mechanism)) continue;
         if (mechanism == kCramMd5 && !hmac_md5({}, {})) continue;
         Start start{.mechanism = std::string(mechanism), .initial_response = std::nullopt};
         if (mechanism == kPlain && plain_fits_in_command()) start.initial_response = plain_message();

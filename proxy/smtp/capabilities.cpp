@@ -21,6 +21,7 @@ Capabilities Capabilities::intersect(const Capabilities& other) const {
     both.size_limit = size_limit == 0         ? other.size_limit
                       : other.size_limit == 0 ? size_limit
                                               : std::min(size_limit, other.size_limit);
+    if (xclient == other.xclient) both.xclient = xclient;
     if (auth_mechanisms == other.auth_mechanisms) both.auth_mechanisms = auth_mechanisms;
     return both;
 }
@@ -37,6 +38,7 @@ void Capabilities::add_line(ByteView line) {
     if (is("ENHANCEDSTATUSCODES")) enhanced_status_codes = true;
     if (is("STARTTLS")) starttls = true;
     if (is("AUTH")) auth_mechanisms = rest;
+    if (is("XCLIENT")) xclient = rest;
     if (is("SIZE")) {
         size = true;
         std::uint64_t limit = 0;

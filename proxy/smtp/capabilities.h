@@ -22,6 +22,7 @@ struct Capabilities {
     bool size = false;             ///< SIZE announced
     std::uint64_t size_limit = 0;  ///< octets; 0 = no fixed limit was announced
     std::string auth_mechanisms;   ///< as announced, blank-separated
+    std::string xclient;           ///< the attributes of XCLIENT, likewise; empty = not announced
     bool operator==(const Capabilities&) const = default;
 
     /// What a message can use that may go to either of two services.

@@ -57,6 +57,13 @@ ByteView take_word(ByteView& rest) {
     return word;
 }
 
+bool has_word(ByteView text, ByteView word) {
+    for (ByteView rest = trim(text); !rest.empty();) {
+        if (equal_ignoring_case(take_word(rest), word)) return true;
+    }
+    return false;
+}
+
 Command parse_command(ByteView line) {
     Command command;
     command.has_controls = has_controls(line);

@@ -51,4 +51,7 @@ struct Command {
 /// Takes the text up to the first blank off the front of `rest`, and the blanks behind it.
 [[nodiscard]] ByteView take_word(ByteView& rest);
 
+/// One of the blank-separated words of `text` is `word`, in any case.
+[[nodiscard]] bool has_word(ByteView text, ByteView word);
+
 }  // namespace gatepost::smtp

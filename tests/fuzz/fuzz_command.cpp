@@ -17,7 +17,8 @@ const smtp::Capabilities kEverything{.esmtp = true,
                                      .starttls = false,
                                      .size = true,
                                      .size_limit = 0,
-                                     .auth_mechanisms = {}};
+                                     .auth_mechanisms = {},
+                                     .xclient = {}};
 
 /// The command for the upstream, without its line end; "" when the client is refused.
 std::string encoded(const smtp::Command& command) {

@@ -19,6 +19,7 @@ TEST(Capabilities, D6_KeywordsSeenOnRealUpstreams) {
                 all.chunking && all.smtputf8 && all.starttls);
     EXPECT_EQ(all.size_limit, 10240000U);
     EXPECT_EQ(all.auth_mechanisms, "PLAIN LOGIN");
+    EXPECT_EQ(all.xclient, "NAME ADDR");
     EXPECT_FALSE(all.esmtp) << "said by the reply to EHLO, not by a keyword";
 }
 
@@ -47,6 +48,13 @@ TEST(Capabilities, TwoSidesCanDoWhatBothCan) {
     const Capabilities both = left.intersect(right);
     EXPECT_EQ(both, of({"PIPELINING", "8BITMIME", "SIZE 50"}));
     EXPECT_EQ(right.intersect(left), both);
+}
+
+TEST(Capabilities, ListsThatDifferAreLeftOut) {
+    const Capabilities left = of({"AUTH PLAIN", "XCLIENT NAME ADDR"});
+    EXPECT_EQ(left.intersect(left), left);
+    EXPECT_EQ(left.intersect(of({"AUTH PLAIN", "XCLIENT ADDR"})), of({"AUTH PLAIN"}));
+    EXPECT_EQ(left.intersect({}), Capabilities{});
 }
 
 TEST(Capabilities, TheSmallerLimitHoldsAndNoneIsTheLargest) {

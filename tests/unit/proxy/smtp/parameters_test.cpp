@@ -19,7 +19,8 @@ Capabilities everything() {
             .starttls = false,
             .size = true,
             .size_limit = 0,
-            .auth_mechanisms = {}};
+            .auth_mechanisms = {},
+            .xclient = {}};
 }
 
 /// What the upstream is sent for it, without the line end; or the code of the refusal.
