@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
 
 #include "proxy/base/bytes.h"
 #include "proxy/base/xtext.h"
@@ -18,8 +17,8 @@ constexpr std::size_t kMaxCommand = 512;
 constexpr std::size_t kMaxValue = 255;
 constexpr std::size_t kMaxLabel = 63;
 
-std::string known_or_unavailable(std::string text) {
-    return text.empty() || text.size() > kMaxValue ? std::string(kUnavailable) : text;
+std::string known_or_unavailable(std::string_view text) {
+    return std::string(text.empty() || text.size() > kMaxValue ? kUnavailable : text);
 }
 
 std::string port_value(std::uint16_t port) {
@@ -32,7 +31,7 @@ std::string address_value(std::string_view address) {
         return std::string(kUnavailable);
     }
     if (address.find(':') != std::string_view::npos) return "IPV6:" + std::string(address);
-    return known_or_unavailable(std::string(address));
+    return known_or_unavailable(address);
 }
 
 bool is_label(std::string_view label) {
@@ -81,8 +80,7 @@ Result<std::string> xclient_command(std::string_view announced, const XclientFac
     if (!can_tell_client(announced)) return fail("the upstream does not announce ADDR for XCLIENT");
     const auto login = login_value(announced, facts.login);
     if (!login) return std::unexpected(login.error());
-    std::string name(is_host_name(facts.name) ? facts.name : "");
-    name = known_or_unavailable(std::move(name));
+    std::string name = known_or_unavailable(is_host_name(facts.name) ? facts.name : "");
     std::string helo = known_or_unavailable(xtext_encode(facts.helo));
 
     const auto command = [&] {

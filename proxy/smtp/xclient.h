@@ -11,7 +11,7 @@
 
 namespace gatepost::smtp {
 
-/// The view of an empty fact, and port 0, say that it is not known.
+/// Empty, and port 0: not known.
 struct XclientFacts {
     std::string_view address;  ///< the client's, "192.0.2.1" or "2001:db8::1"
     std::uint16_t port = 0;
