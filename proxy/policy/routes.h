@@ -14,9 +14,10 @@ namespace gatepost::policy {
 
 /// An empty condition always holds.
 struct Route {
-    std::string user;  ///< matches_user(); never holds for a client who has not authenticated
-    std::string
-        sender_domain;         ///< matches_domain(); never holds for a sender without a domain, so not for <>
+    /// By matches_user(); never holds for a client who has not authenticated.
+    std::string user;
+    /// By matches_domain(); never holds for a sender without a domain, so not for <>.
+    std::string sender_domain;
     std::string listener;      ///< its name
     std::size_t upstream = 0;  ///< the caller's number for it
 };
