@@ -131,6 +131,12 @@ socklen_t SocketAddress::to_sockaddr(sockaddr_storage& storage) const {
     }
 }
 
+SocketAddress SocketAddress::with_port(std::uint16_t port) const {
+    SocketAddress made = *this;
+    made.port_ = port;
+    return made;
+}
+
 std::string_view SocketAddress::ip_octets() const noexcept {
     if (!is_ip()) return {};
     return {ip_.data(), family_ == AF_INET ? kV4Size : kV6Size};

@@ -34,6 +34,8 @@ class SocketAddress {
     [[nodiscard]] bool is_ip() const noexcept { return family_ == AF_INET || family_ == AF_INET6; }
     [[nodiscard]] bool is_unix() const noexcept { return family_ == AF_UNIX; }
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+    /// The same IP address with another port; not for unix paths.
+    [[nodiscard]] SocketAddress with_port(std::uint16_t port) const;
     /// 4 or 16 octets in network order, empty for others; valid as long as this value.
     [[nodiscard]] std::string_view ip_octets() const noexcept;
 

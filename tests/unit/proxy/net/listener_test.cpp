@@ -123,6 +123,41 @@ TEST(Dialer, ToAFamilyThatIsNone_Fails) {
     EXPECT_EQ(dialed.error(), EAFNOSUPPORT);
 }
 
+TEST(Dialer, WithASource_LeavesFromThere) {
+    const auto listening = listen_on("127.0.0.1:0");
+    ASSERT_TRUE(listening);
+    const auto dialed = dial(local_address(listening->get()), SocketAddress::from_ip("127.0.0.2", 0));
+    ASSERT_TRUE(dialed) << dialed.error();
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    const UniqueFd accepted(::accept(listening->get(), reinterpret_cast<sockaddr*>(&peer), &size));
+    ASSERT_TRUE(accepted);
+    EXPECT_EQ(SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&peer), size).ip_string(),
+              "127.0.0.2");
+    EXPECT_EQ(option(dialed->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT), 1);
+}
+
+TEST(Dialer, WithASourceOfTheOtherFamily_Fails) {
+    const auto source = SocketAddress::from_ip("::1", 0);
+    EXPECT_EQ(dial(*SocketAddress::parse("127.0.0.1:25"), source).error(), EAFNOSUPPORT);
+    EXPECT_EQ(dial(*SocketAddress::parse("[::1]:25"), SocketAddress::from_ip("127.0.0.1", 0)).error(),
+              EAFNOSUPPORT);
+}
+
+TEST(Dialer, WithASourceThatIsNotOurs_Fails) {
+    const auto dialed = dial(*SocketAddress::parse("127.0.0.1:25"), SocketAddress::from_ip("192.0.2.1", 0));
+    ASSERT_FALSE(dialed);
+    EXPECT_EQ(dialed.error(), EADDRNOTAVAIL);
+}
+
+TEST(Dialer, UnixSockets_HaveNoSource) {
+    const TemporaryFolder folder;
+    const std::string name = "unix:" + folder.path("socket");
+    const auto listening = listen_on(name);
+    ASSERT_TRUE(listening);
+    EXPECT_TRUE(dial(*SocketAddress::parse(name), SocketAddress::from_ip("127.0.0.2", 0)));
+}
+
 TEST(Dialer, ToAnAbsentUnixSocket_FailsAtOnce) {
     const TemporaryFolder folder;
     const auto dialed = dial(*SocketAddress::parse("unix:" + folder.path("absent")));
