@@ -94,11 +94,18 @@ struct TransportLimits {
 class Transport final {
   public:
     /// Takes over a non-blocking socket, connected or with its connect in progress (see dial()). `handler`
-    /// must outlive the transport. Nothing is read before start().
+    /// must outlive the transport, or be replaced by set_handler() before it ends. Nothing is read before
+    /// start().
     Transport(EventLoop& loop, UniqueFd socket, TransportHandler& handler, TransportLimits limits = {});
     ~Transport();
     Transport(const Transport&) = delete;
     Transport& operator=(const Transport&) = delete;
+
+    /// From now on callbacks go to `handler`, which must outlive the transport or be replaced in time: for
+    /// pooled connections, which change hands. Own thread; also inside a callback, which then returns to the
+    /// old handler: what that one consumed is consumed. The new one is not shown what was left unconsumed
+    /// until more comes or resume_reading().
+    void set_handler(TransportHandler& handler) noexcept { handler_ = &handler; }
 
     /// Begins reading. With a connect in progress, its failure is reported as on_closed(kConnectFailed).
     void start();

@@ -324,6 +324,31 @@ TEST_F(TransportTest, Dial_ToAListener_SpeaksBothWays) {
     ASSERT_TRUE(run_until(loop, [&] { return handler.received == "hello yourself"; }));
 }
 
+TEST_F(TransportTest, AnotherHandler_IsToldFromThereOn) {
+    open();
+    RecordingHandler next;
+    handler.consume = [&](Transport& from, ByteView /*bytes*/) {
+        from.set_handler(next);
+        return std::size_t{4};
+    };
+    transport->start();
+    peer->send("old new");
+    ASSERT_TRUE(run_until(loop, [&] { return handler.shown.size() == 1; }));
+    EXPECT_TRUE(next.shown.empty()) << "what is left waits for more, or for resume_reading()";
+    transport->resume_reading();
+    ASSERT_TRUE(run_until(loop, [&] { return next.received == "new"; }));
+    peer->send(" newer");
+    ASSERT_TRUE(run_until(loop, [&] { return next.received == "new newer"; }));
+    transport->set_handler(handler);
+    handler.consume = nullptr;
+    peer->send("back");
+    ASSERT_TRUE(run_until(loop, [&] { return handler.received == "old back"; }));
+    transport->set_handler(next);
+    peer->close();
+    ASSERT_TRUE(run_until(loop, [&] { return next.closed.has_value(); }));
+    EXPECT_FALSE(handler.closed);
+}
+
 TEST_F(TransportTest, Close_InsideTheHandler_EndsWithoutACallback) {
     open();
     handler.consume = [](Transport& from, ByteView bytes) {
