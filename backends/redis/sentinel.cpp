@@ -46,16 +46,17 @@ void Sentinel::ask_next() {
     settings_.link.tls_name = host_of(server);
     asking_ = std::make_shared<int>();
     deadline_.start(settings_.patience);
-    resolver_.resolve(server, loop_, [this, question = std::weak_ptr(asking_)](Result<net::Addresses> found) {
+    resolver_.resolve(server, loop_, [this, question = std::weak_ptr(asking_)](net::Resolution found) {
         if (!question.expired()) on_resolved(std::move(found));
     });
 }
 
-void Sentinel::on_resolved(Result<net::Addresses> found) {
+void Sentinel::on_resolved(net::Resolution found) {
     if (!found) return give_up_on_it(found.error().message);
     // Sentinel speaks of the master by address or by name; that one is resolved here too.
-    if (link_) return finish(FoundServer{.addresses = std::move(*found), .host = settings_.link.tls_name});
-    link_ = std::make_unique<RedisLink>(loop_, found->front(), settings_.link,
+    if (link_)
+        return finish(FoundServer{.addresses = std::move(found->addresses), .host = settings_.link.tls_name});
+    link_ = std::make_unique<RedisLink>(loop_, found->addresses.front(), settings_.link,
                                         static_cast<RedisLinkHandler&>(*this));
 }
 
@@ -72,7 +73,7 @@ void Sentinel::on_link_reply(RedisReply reply) {
     }
     settings_.link.tls_name = host_of(master);
     asking_ = std::make_shared<int>();
-    resolver_.resolve(master, loop_, [this, question = std::weak_ptr(asking_)](Result<net::Addresses> found) {
+    resolver_.resolve(master, loop_, [this, question = std::weak_ptr(asking_)](net::Resolution found) {
         if (!question.expired()) on_resolved(std::move(found));
     });
 }

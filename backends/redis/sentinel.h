@@ -27,7 +27,7 @@ class Sentinel final : public ServerFinder, private RedisLinkHandler {
 
   private:
     void ask_next();
-    void on_resolved(Result<net::Addresses> found);
+    void on_resolved(net::Resolution found);
     void give_up_on_it(std::string_view reason);
     void leave();
     void finish(Result<FoundServer> found);

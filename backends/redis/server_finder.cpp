@@ -17,12 +17,11 @@ void NameFinder::find(Answer answer) {
     answer_ = std::move(answer);
     asking_ = std::make_shared<int>();
     deadline_.start(patience_);
-    resolver_.resolve(server_, loop_,
-                      [this, question = std::weak_ptr(asking_)](Result<net::Addresses> found) {
-                          if (question.expired()) return;
-                          if (!found) return finish(std::unexpected(std::move(found.error())));
-                          finish(FoundServer{.addresses = std::move(*found), .host = host_of(server_)});
-                      });
+    resolver_.resolve(server_, loop_, [this, question = std::weak_ptr(asking_)](net::Resolution found) {
+        if (question.expired()) return;
+        if (!found) return finish(fail(std::move(found.error().message)));
+        finish(FoundServer{.addresses = std::move(found->addresses), .host = host_of(server_)});
+    });
 }
 
 void NameFinder::finish(Result<FoundServer> found) {

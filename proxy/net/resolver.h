@@ -4,14 +4,16 @@
 
 #include <condition_variable>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "proxy/base/clock.h"
 #include "proxy/base/executor.h"
-#include "proxy/base/result.h"
 #include "proxy/net/socket_address.h"
 
 namespace gatepost::net {
@@ -37,8 +39,6 @@ class BackgroundThread final : public Executor {
     std::thread thread_;
 };
 
-using Addresses = std::vector<SocketAddress>;
-
 /// Splits "host:port", "[v6]:port" or "unix:/path"; nothing when the port is missing or no number from 1 to
 /// 65535.
 struct Endpoint {
@@ -51,12 +51,48 @@ struct Endpoint {
 /// be asked.
 [[nodiscard]] std::optional<SocketAddress> numeric_endpoint(std::string_view text);
 
-/// Blocks, by getaddrinfo(): only for the background thread and for commands. Never empty.
-[[nodiscard]] Result<Addresses> resolve_now(const std::string& host_and_port);
+struct Resolved {
+    /// Never empty, each once, IPv6 in front and else by number: a DNS that turns its answers round does not
+    /// look like one that changed them.
+    Addresses addresses;
+    /// How long they may be used, as the DNS said it, 0 included; Duration::max() for what is no name. See
+    /// clamp_ttl().
+    Duration ttl{};
+    /// There are more than kMostAddresses, or than a DNS message holds; these are only some.
+    bool is_cut = false;
+};
+
+/// More servers than this behind one name are not used.
+inline constexpr std::size_t kMostAddresses = 64;
+
+enum class ResolveFailure {
+    kNoSuchName,   ///< there is nothing of that name, or nothing with an address: what was known is over
+    kUnavailable,  ///< nobody could be asked: what was known is the best that there is
+};
+
+struct ResolveError {
+    ResolveFailure failure = ResolveFailure::kUnavailable;
+    std::string message;  ///< as in Error
+};
+
+using Resolution = std::expected<Resolved, ResolveError>;
+
+/// When to ask again for what holds for `ttl`: after 1 s to 300 s; never (Duration::max()) stays never. The
+/// least is 1 s because a TTL of 1 s is how a DNS says that a change is coming, and one question a second for
+/// each name costs nobody anything; TTL 0 would be one without end. The most is for changes that nobody had
+/// announced by a short TTL.
+[[nodiscard]] Duration clamp_ttl(Duration ttl);
+
+/// The order and the number of Resolved::addresses. For those who have their addresses from elsewhere.
+[[nodiscard]] Resolved in_order(Addresses addresses, Duration ttl);
+
+/// First what this machine knows by itself (/etc/hosts, by getaddrinfo()), then the DNS. Blocks, up to 16 s:
+/// only for the background thread and for commands.
+[[nodiscard]] Resolution resolve_now(const std::string& host_and_port);
 
 class Resolver {
   public:
-    using Answer = std::move_only_function<void(Result<Addresses>)>;
+    using Answer = std::move_only_function<void(Resolution)>;
 
     /// `background` and every `home` must outlive their use here.
     explicit Resolver(BackgroundThread& background) : background_(background) {}

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
+#include <vector>
 
 namespace gatepost::net {
 
@@ -53,6 +54,8 @@ class SocketAddress {
     sa_family_t family_ = AF_UNSPEC;
     std::string path_;
 };
+
+using Addresses = std::vector<SocketAddress>;
 
 class Cidr {
   public:

@@ -38,7 +38,7 @@ class Prober::ServerProbe final : public net::TransportHandler,
     void begin() {
         deadline_.start(prober_.settings_.timeout);
         is_probing_ = true;
-        resolver_.resolve(known_.name, loop_, [self = weak_from_this()](Result<net::Addresses> addresses) {
+        resolver_.resolve(known_.name, loop_, [self = weak_from_this()](net::Resolution addresses) {
             if (const auto probe = self.lock()) probe->resolved(std::move(addresses));
         });
     }
@@ -74,11 +74,11 @@ class Prober::ServerProbe final : public net::TransportHandler,
     }
 
   private:
-    void resolved(Result<net::Addresses> addresses) {
+    void resolved(net::Resolution addresses) {
         if (!is_probing_) return;
         // Names that cannot be resolved now have the addresses that they had: an outage of the DNS is none of
         // the servers'.
-        if (addresses) known_.addresses = std::move(*addresses);
+        if (addresses) known_.addresses = std::move(addresses->addresses);
         if (known_.addresses.empty()) return end(false, addresses.error().message);
         address_ = 0;
         if (!dial_next()) end(false, "connection failed");

@@ -58,11 +58,11 @@ class FakeResolver final : public net::Resolver {
   public:
     using Resolver::Resolver;
     void resolve(std::string /*host_and_port*/, Executor& home, Answer answer) override {
-        const Result<net::Addresses> found = answers.front();
+        const net::Resolution found = answers.front();
         if (answers.size() > 1) answers.erase(answers.begin());
         home.post([answer = std::move(answer), found]() mutable { answer(found); });
     }
-    std::vector<Result<net::Addresses>> answers;
+    std::vector<net::Resolution> answers;
 };
 
 class ProberTest : public ::testing::Test, public ProbeObserver {
@@ -163,7 +163,8 @@ TEST_F(ProberTest, NameThatDoesNotResolveIsBad) {
 TEST_F(ProberTest, WhenANameNoLongerResolves_ItsLastAddressesStillCount) {
     FakeMta mta(loop_);
     FakeResolver resolver(background_);
-    resolver.answers = {net::Addresses{*net::SocketAddress::parse(mta.address())}, fail("no DNS today")};
+    resolver.answers = {net::Resolved{.addresses = {*net::SocketAddress::parse(mta.address())}},
+                        std::unexpected(net::ResolveError{.message = "no DNS today"})};
     resolver_ = &resolver;
     probe("mta.test:25", 3);
     EXPECT_THAT(outcomes_, ElementsAre("good", "good", "good"));
@@ -174,8 +175,8 @@ TEST_F(ProberTest, WhenTheFirstAddressSaysNothing_TheNextIsAskedInTime) {
     silent.greeting = "";
     FakeMta mta(loop_);
     FakeResolver resolver(background_);
-    resolver.answers = {net::Addresses{*net::SocketAddress::parse(silent.address()),
-                                       *net::SocketAddress::parse(mta.address())}};
+    resolver.answers = {net::Resolved{.addresses = {*net::SocketAddress::parse(silent.address()),
+                                                    *net::SocketAddress::parse(mta.address())}}};
     resolver_ = &resolver;
     probe("mta.test:25", 2);
     EXPECT_THAT(outcomes_, ElementsAre("good", "good"));
