@@ -54,10 +54,10 @@ class Gatepost(Program):
     """Three listeners: `port` (STARTTLS), `tls_port` (implicit TLS) and `plain_port` (no TLS, 127.0.0.0/8 may send without AUTH).
 
     `changes` are merged into the configuration; {"listeners": {name: {...}}} changes the listener of that name. With ready=False it
-    only waits until the ports answer.
+    only waits until the ports answer. `wrapper` is words in front of the command (DnsServer.wrapper), which end in an exec of it.
     """
 
-    def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None):
+    def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None, wrapper=()):
         self.port, self.tls_port, self.plain_port, self.admin_port = (free_port() for _ in range(4))
         self.users = dict(USERS if users is None else users)
         self.secrets = set(self.users.values())
@@ -69,7 +69,7 @@ class Gatepost(Program):
         self.config["listeners"] = [merged(listener, listeners.get(listener["name"], {})) for listener in self.config["listeners"]]
         self.config_path = folder / "gatepost.yaml"
         self.config_path.write_text(json.dumps(self.config, indent=2, ensure_ascii=False))
-        super().__init__(folder, "gatepost", [program(), "serve", "--config", self.config_path], env=environment)
+        super().__init__(folder, "gatepost", [*wrapper, program(), "serve", "--config", self.config_path], env=environment)
         up = wait_until(lambda: not self.alive() or (self.is_ready() if ready else all(map(answers, (self.port, self.tls_port, self.plain_port, self.admin_port)))), 20)
         assert up and self.alive(), f"gatepost did not start:\n{self.log[-4000:]}"
 
