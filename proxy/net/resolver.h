@@ -58,7 +58,8 @@ struct Resolved {
     /// How long they may be used, as the DNS said it, 0 included; Duration::max() for what is no name. See
     /// clamp_ttl().
     Duration ttl{};
-    /// There are more than kMostAddresses, or than a DNS message holds; these are only some.
+    /// There are more than kMostAddresses, or than a DNS message by UDP holds; these are only some. In the
+    /// second case the next answer may have others: an address that is missing there need not be gone.
     bool is_cut = false;
 };
 

@@ -85,11 +85,22 @@ class DnsServer:
         if self.mode == "silent":
             return None
         code, records = (SERVFAIL, []) if self.mode == "servfail" else self._find(name, kind)
-        header = query[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
+        room, cut = self._room(query[at + 5 :]) - 12 - len(question), 0
+        while sum(map(len, records)) > room:
+            records.pop()
+            cut = 0x0200
+        header = query[:2] + struct.pack("!HHHHH", 0x8180 | cut | code, 1, len(records), 0, 0)
         return header + question + b"".join(records)
 
+    @staticmethod
+    def _room(additional):
+        """What the client takes by UDP: 512, or what its OPT record says."""
+        if additional[:3] == b"\0\0\x29":
+            return max(512, *struct.unpack_from("!H", additional, 3))
+        return 512
+
     def _find(self, name, kind):
-        records = []
+        records, self._question = [], name
         while isinstance(self.names.get(name), str) and len(records) < 10:
             target = self.names[name]
             records.append(self._record(name, CNAME, encoded(target)))
@@ -102,4 +113,6 @@ class DnsServer:
         return NOERROR, records
 
     def _record(self, name, kind, data):
-        return encoded(name) + struct.pack("!HHIH", kind, 1, self.ttl, len(data)) + data
+        # A name is written in full only where it is not the one in the question, as servers do to save room.
+        owner = b"\xc0\x0c" if name == self._question else encoded(name)
+        return owner + struct.pack("!HHIH", kind, 1, self.ttl, len(data)) + data
