@@ -47,7 +47,8 @@ std::optional<Record> to_record(const ns_msg& message, const ns_rr& record) {
     const auto seconds = static_cast<std::int32_t>(ns_rr_ttl(record));
     Record made{.owner = ns_rr_name(record),
                 .target = {},
-                .octets = {reinterpret_cast<const char*>(ns_rr_rdata(record)), ns_rr_rdlen(record)},
+                .octets = {reinterpret_cast<const char*>(ns_rr_rdata(record)),
+                           static_cast<std::size_t>(ns_rr_rdlen(record))},
                 .type = ns_rr_class(record) == ns_c_in ? int{ns_rr_type(record)} : int{ns_t_invalid},
                 .ttl = std::chrono::seconds(std::max(seconds, 0))};
     if (made.type == ns_t_cname) {
