@@ -180,6 +180,44 @@ TEST(SinkSession, WhenCapabilitiesAreSwitchedOff_OffersTheRest) {
     EXPECT_THAT(says(helo_only, "EHLO me\r\n"), StartsWith("502"));
 }
 
+TEST(SinkSession, WhenTlsStarts_ForgetsAllAndWhatCameBehindStartTls) {
+    SinkSettings settings;
+    settings.starttls = true;
+    SinkSession session(settings, nullptr, 1);
+    EXPECT_THAT(says(session, std::string(kEnvelope) + "STARTTLS\r\nNOOP\r\n"),
+                EndsWith("250 2.1.5 Recipient fine\r\n220 2.0.0 Begin\r\n"));
+    EXPECT_TRUE(session.wants_tls());
+    session.on_tls();
+    EXPECT_FALSE(session.wants_tls());
+    EXPECT_EQ(says(session, "DATA\r\nSTARTTLS\r\n"), "503 5.5.1 No recipient\r\n502 5.5.1 Not here\r\n");
+    EXPECT_THAT(says(session, "EHLO me\r\n"), testing::Not(HasSubstr("STARTTLS")));
+}
+
+TEST(SinkSession, WhenStartTlsIsNotOffered_DoesNotKnowIt) {
+    const SinkSettings settings;
+    SinkSession session(settings, nullptr, 1);
+    EXPECT_THAT(says(session, "EHLO me\r\n"), testing::Not(HasSubstr("STARTTLS")));
+    EXPECT_EQ(says(session, "STARTTLS\r\n"), "502 5.5.1 Not here\r\n");
+}
+
+TEST(SinkSession, WhenAConnectionIsUsedAgain_AnswersRsetAheadOfMailInOrder) {
+    const SinkSettings settings;
+    SinkSession session(settings, nullptr, 1);
+    says(session, std::string(kEnvelope) + "DATA\r\nx\r\n.\r\n");
+    EXPECT_EQ(says(session, "RSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n"),
+              "250 2.0.0 Reset\r\n250 2.1.0 Sender fine\r\n250 2.1.5 Recipient fine\r\n354 Go on\r\n"
+              "250 2.0.0 Message taken\r\n");
+    EXPECT_EQ(session.messages(), 2U);
+}
+
+TEST(SinkOptions, WhenACertificateHasNoKey_SaysSo) {
+    std::string word = "--certificate=a.pem";
+    char* const arguments[] = {word.data()};
+    const auto options = parse_sink_options(arguments);
+    ASSERT_FALSE(options);
+    EXPECT_THAT(options.error(), HasSubstr("--key"));
+}
+
 TEST(SinkOptions, WhenWrong_SaysWhat) {
     std::string word = "--sise";
     std::string value = "5";
@@ -204,8 +242,12 @@ TEST(ClientScript, WhenAllGoesWell_SaysEveryCommandOnce) {
     for (int message = 0; message < 2; ++message) {
         EXPECT_TRUE(step.message_begins);
         EXPECT_EQ(step.octets, text.mail);
-        EXPECT_EQ(script.on_reply(250).octets, text.rcpt);
-        EXPECT_EQ(script.on_reply(250).octets, "DATA\r\n");
+        step = script.on_reply(250);
+        EXPECT_TRUE(step.sender_accepted);
+        EXPECT_EQ(step.octets, text.rcpt);
+        step = script.on_reply(250);
+        EXPECT_FALSE(step.sender_accepted);
+        EXPECT_EQ(step.octets, "DATA\r\n");
         EXPECT_EQ(script.on_reply(354).octets.size(), 4099U);
         step = script.on_reply(250);
         EXPECT_TRUE(step.message_accepted);

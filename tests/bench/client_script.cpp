@@ -81,9 +81,12 @@ ScriptStep ClientScript::on_reply(int code) {
         case Awaits::kStartTls: awaits_ = Awaits::kHandshake; return {.kind = ScriptStep::Kind::kStartTls};
         case Awaits::kTlsEhlo: return after_ehlo();
         case Awaits::kAuth: return after_auth();
-        case Awaits::kMail:
+        case Awaits::kMail: {
             awaits_ = Awaits::kRcpt;
-            return text_->pipeline ? ScriptStep{} : send(text_->rcpt);
+            ScriptStep step = text_->pipeline ? ScriptStep{} : send(text_->rcpt);
+            step.sender_accepted = true;
+            return step;
+        }
         case Awaits::kRcpt: awaits_ = Awaits::kData; return text_->pipeline ? ScriptStep{} : send(kData);
         case Awaits::kData: awaits_ = Awaits::kMessage; return send(text_->message);
         case Awaits::kMessage: {

@@ -35,6 +35,7 @@ struct ScriptStep {
     Kind kind = Kind::kWait;
     std::string_view octets{};  ///< to send now; lives as long as the ScriptText
     bool message_begins = false;
+    bool sender_accepted = false;  ///< the reply was MAIL's
     bool message_accepted = false;
 };
 

@@ -243,6 +243,8 @@ void LoadClient::act(Slot& slot, const ScriptStep& step) {
         if (results_.measuring)
             results_.message_milliseconds.push_back(milliseconds_since(slot.message_began));
     }
+    if (step.sender_accepted && results_.measuring)
+        results_.mail_milliseconds.push_back(milliseconds_since(slot.message_began));
     if (step.message_begins) slot.message_began = LoadClock::now();
     switch (step.kind) {
         case ScriptStep::Kind::kWait: return;

@@ -27,6 +27,7 @@ struct LoadResults {
     std::uint64_t held = 0;
     std::vector<float> session_milliseconds;
     std::vector<float> message_milliseconds;
+    std::vector<float> mail_milliseconds;  ///< from MAIL to its reply
     std::string first_error;
     std::string tls;  ///< version, cipher suite and group of the first handshake
 };

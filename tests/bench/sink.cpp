@@ -13,16 +13,19 @@
 namespace {
 
 volatile std::sig_atomic_t stop = 0;
+volatile std::sig_atomic_t count = 0;
 
-void on_signal(int) {
-    stop = 1;
+void on_signal(int number) {
+    (number == SIGUSR1 ? count : stop) = 1;
 }
 
-void stop_on_signals() {
+void heed_signals() {
     struct sigaction action{};
     action.sa_handler = on_signal;  // without SA_RESTART, so that the wait ends
     sigaction(SIGTERM, &action, nullptr);
     sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGUSR1, &action, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
 }
 
 int serve(const gatepost::bench::SinkOptions& options) {
@@ -39,13 +42,11 @@ int serve(const gatepost::bench::SinkOptions& options) {
                      options.port, std::strerror(errno));
         return 3;
     }
+    heed_signals();
     std::printf("listening %s:%u\n", options.address.c_str(), port);
     std::fflush(stdout);
-    stop_on_signals();
-    server.run(stop);
-    std::printf("stopped after %llu messages on %llu connections\n",
-                static_cast<unsigned long long>(server.messages()),
-                static_cast<unsigned long long>(server.connections()));
+    server.run(stop, count);
+    server.tell("stopped after");
     return 0;
 }
 

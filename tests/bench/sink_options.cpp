@@ -12,11 +12,12 @@ const std::string_view kSinkUsage = R"(gatepost-sink: a small fast SMTP server t
   --listen ADDRESS:PORT   where (default 127.0.0.1:0; port 0 = a free one); prints `listening ADDRESS:PORT`
   --show                  print each message that arrives
   --store DIR             keep each message as DIR/NNNN.eml (exact octets) and DIR/NNNN.env (JSON), .env first
-  --wire FILE             keep the raw octets received: all in FILE, those of connection N in FILE.N
+  --wire FILE             keep the octets received, decrypted: all in FILE, those of connection N in FILE.N
 
 What it offers
   --no-pipelining --no-chunking --no-8bitmime --no-smtputf8 --no-dsn --no-enhancedstatuscodes
   --helo-only             EHLO is 502
+  --certificate FILE --key FILE        STARTTLS, with these (PEM)
   --size N                the limit that it advertises and enforces (0: `SIZE` alone, no limit)
   --keyword TEXT          one more line in the EHLO reply (repeatable)
   --hostname NAME  --greeting TEXT     a greeting of 4xx or 5xx closes
@@ -31,7 +32,9 @@ VERB is a command, CONNECT for the greeting, or EOD for the end of the message d
   --drop-after AT         close behind the reply
   --reset-at AT           reset the connection instead of replying
   --drop-in-data N        reset the connection after N octets of message data
-  --read-rate N           read N octets a second from each connection
+  --read-rate N           read N octets a second from each connection (not with STARTTLS)
+
+On SIGUSR1 it prints `counted N messages on N connections`, all since its start.
 )";
 
 namespace {
@@ -159,6 +162,10 @@ std::expected<void, Error> set_value(SinkOptions& options, std::string_view name
         options.store = value;
     } else if (name == "--wire") {
         options.wire = value;
+    } else if (name == "--certificate") {
+        options.certificate = value;
+    } else if (name == "--key") {
+        options.key = value;
     } else if (name == "--keyword") {
         settings.extra_keywords.emplace_back(value);
     } else if (name == "--hostname") {
@@ -195,6 +202,11 @@ std::expected<SinkOptions, std::string> parse_sink_options(std::span<char* const
         }
         if (const auto set = set_value(options, name, value); !set) return std::unexpected(set.error());
     }
+    if (options.certificate.empty() != options.key.empty())
+        return std::unexpected("--certificate and --key go together");
+    if (!options.key.empty() && options.read_rate != 0)
+        return std::unexpected("--read-rate and --key do not go together");
+    options.settings.starttls = !options.key.empty();
     return options;
 }
 

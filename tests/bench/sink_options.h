@@ -16,8 +16,10 @@ struct SinkOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;  ///< 0 = a free one.
     bool show = false;
-    std::filesystem::path store;  ///< empty = off
-    std::filesystem::path wire;   ///< empty = off
+    std::filesystem::path store;        ///< empty = off
+    std::filesystem::path wire;         ///< empty = off
+    std::filesystem::path certificate;  ///< with `key`: STARTTLS is offered; empty = it is not
+    std::filesystem::path key;
     std::uint64_t read_rate = 0;  ///< octets a second and connection; 0 = as fast as they come
     bool help = false;
     SinkSettings settings;

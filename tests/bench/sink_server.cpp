@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 #include <utility>
 #include <vector>
+
+#include "tests/bench/sink_tls.h"
 
 namespace gatepost::bench {
 namespace {
@@ -29,6 +32,7 @@ struct Connection {
         : fd(socket), number(nth), session(settings, taker, nth) {}
 
     int fd;
+    SinkTls tls;  // null without
     std::uint64_t number;
     SinkSession session;
     std::string out;              // what the peer did not take yet
@@ -42,7 +46,9 @@ struct Connection {
 
 struct SinkServer::Loop {
     Loop(const SinkOptions& settings, MessageTaker* where)
-        : options(settings), taker(where), buffer(kReadSize, '\0') {}
+        : options(settings), taker(where), buffer(kReadSize, '\0') {
+        if (!options.key.empty()) tls_context = make_sink_tls_context(options.certificate, options.key);
+    }
 
     void accept_one();
     void on_ready(Connection& connection, std::uint32_t events);
@@ -58,6 +64,7 @@ struct SinkServer::Loop {
 
     const SinkOptions& options;
     MessageTaker* taker;
+    SinkTlsContext tls_context;  // null without
     std::string buffer;
     std::string replies;  // of the read at hand
     int epoll = -1;
@@ -78,11 +85,11 @@ SinkServer::~SinkServer() {
     if (loop_->epoll >= 0) ::close(loop_->epoll);
 }
 
-std::uint64_t SinkServer::connections() const {
-    return loop_->accepted;
-}
-std::uint64_t SinkServer::messages() const {
-    return loop_->messages;
+void SinkServer::tell(const char* word) const {
+    std::printf("%s %llu messages on %llu connections\n", word,
+                static_cast<unsigned long long>(loop_->messages),
+                static_cast<unsigned long long>(loop_->accepted));
+    std::fflush(stdout);
 }
 
 std::uint16_t SinkServer::listen() {
@@ -109,7 +116,7 @@ std::uint16_t SinkServer::listen() {
     return ntohs(address.sin_port);
 }
 
-void SinkServer::run(const volatile std::sig_atomic_t& stop) {
+void SinkServer::run(const volatile std::sig_atomic_t& stop, volatile std::sig_atomic_t& count) {
     std::array<epoll_event, kEventsAtOnce> events{};
     // Delivered only while it waits: one between the look at `stop` and the wait would be missed.
     sigset_t ending;
@@ -117,6 +124,7 @@ void SinkServer::run(const volatile std::sig_atomic_t& stop) {
     sigemptyset(&ending);
     sigaddset(&ending, SIGTERM);
     sigaddset(&ending, SIGINT);
+    sigaddset(&ending, SIGUSR1);
     sigprocmask(SIG_BLOCK, &ending, &before);
     while (stop == 0) {
         const int ready =
@@ -130,6 +138,10 @@ void SinkServer::run(const volatile std::sig_atomic_t& stop) {
             }
         }
         if (!loop_->sleepers.empty()) loop_->wake_sleepers();
+        if (count != 0) {
+            count = 0;
+            tell("counted");
+        }
     }
 }
 
@@ -159,7 +171,8 @@ void SinkServer::Loop::read_some(Connection& connection) {
     const std::size_t at_once =
         options.read_rate == 0 ? kReadSize
                                : std::clamp<std::size_t>(options.read_rate / kTicksPerSecond, 1, kReadSize);
-    const ssize_t got = recv(connection.fd, buffer.data(), at_once, 0);
+    const ssize_t got =
+        connection.tls ? read_tls(*connection.tls, buffer) : recv(connection.fd, buffer.data(), at_once, 0);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR)) close(connection);
         return;
@@ -180,8 +193,9 @@ void SinkServer::Loop::write_replies(Connection& connection) {
     std::string& from = connection.out.empty() ? replies : connection.out;
     if (!connection.out.empty()) connection.out.append(replies);
     if (from.empty()) return;
-    const ssize_t sent = send(connection.fd, from.data(), from.size(), MSG_NOSIGNAL);
-    connection.broken = sent < 0 && errno != EAGAIN && errno != EINTR;
+    const ssize_t sent = connection.tls ? write_tls(*connection.tls, from)
+                                        : send(connection.fd, from.data(), from.size(), MSG_NOSIGNAL);
+    connection.broken = sent == 0 || (sent < 0 && errno != EAGAIN && errno != EINTR);
     const std::size_t done = sent > 0 ? static_cast<std::size_t>(sent) : 0;
     if (&from == &connection.out)
         connection.out.erase(0, done);
@@ -191,10 +205,14 @@ void SinkServer::Loop::write_replies(Connection& connection) {
 
 /// After each event: what this connection waits for next.
 void SinkServer::Loop::settle(Connection& connection) {
-    const SinkSession& session = connection.session;
+    SinkSession& session = connection.session;
     if (connection.broken || (session.wants_close() && connection.out.empty())) return close(connection);
     if (session.is_delayed()) return pause(connection, session.delay());
     if (!connection.out.empty() || session.is_endless()) return watch(connection, EPOLLOUT);
+    if (session.wants_tls()) {
+        connection.tls = start_sink_tls(*tls_context, connection.fd);
+        session.on_tls();
+    }
     if (options.read_rate != 0) return pause(connection, std::chrono::milliseconds(1000 / kTicksPerSecond));
     watch(connection, EPOLLIN);
 }
@@ -222,6 +240,7 @@ void SinkServer::Loop::close(Connection& connection) {
         const linger at_once{.l_onoff = 1, .l_linger = 0};
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     }
+    if (connection.tls && !connection.session.wants_reset() && !connection.broken) end_tls(*connection.tls);
     by_fd[static_cast<std::size_t>(fd)].reset();
     ::close(fd);
 }

@@ -21,11 +21,12 @@ class SinkServer {
     /// Binds and listens; the bound port, or 0 with errno set.
     [[nodiscard]] std::uint16_t listen();
 
-    /// Serves until `stop` (set by a signal handler) is true.
-    void run(const volatile std::sig_atomic_t& stop);
+    /// Serves until SIGTERM or SIGINT, whose handler sets `stop`. SIGUSR1, whose handler sets `count`, prints
+    /// the counts.
+    void run(const volatile std::sig_atomic_t& stop, volatile std::sig_atomic_t& count);
 
-    [[nodiscard]] std::uint64_t connections() const;
-    [[nodiscard]] std::uint64_t messages() const;
+    /// Prints the counts behind `word`, as a line.
+    void tell(const char* word) const;
 
   private:
     struct Loop;

@@ -63,6 +63,13 @@ void SinkSession::on_bytes(std::string_view bytes, std::string& out) {
     }
 }
 
+void SinkSession::on_tls() {
+    tls_ = Tls::kOn;
+    pending_.clear();
+    ehlo_reply_.clear();
+    forget_transaction();
+}
+
 void SinkSession::resume(std::string& out) {
     delay_ = std::chrono::milliseconds{0};
     out.append(held_);
@@ -75,7 +82,7 @@ void SinkSession::resume(std::string& out) {
 
 /// Consumes what is whole; what it returns is a started line, or what must wait.
 std::string_view SinkSession::consume(std::string_view bytes, std::string& out) {
-    while (!bytes.empty() && !closing_ && !endless_ && !is_delayed()) {
+    while (!bytes.empty() && !closing_ && !endless_ && !is_delayed() && !wants_tls()) {
         const std::size_t before = bytes.size();
         switch (mode_) {
             case Mode::kCommands:
@@ -160,6 +167,8 @@ void SinkSession::on_other(std::string_view verb, std::string_view line, std::st
     } else if (verb == "XCLIENT") {
         forget_transaction();
         say(verb, line, settings_.greeting, out);
+    } else if (verb == "STARTTLS" && settings_.starttls && tls_ == Tls::kOff) {
+        if (say(verb, line, "220 2.0.0 Begin", out)) tls_ = Tls::kWanted;
     } else if (verb == "QUIT") {
         say(verb, line, "221 2.0.0 Bye", out);
         (is_delayed() ? drop_after_delay_ : closing_) = true;
@@ -176,6 +185,7 @@ std::string SinkSession::ehlo_reply() const {
     if (settings_.smtputf8) lines.emplace_back("SMTPUTF8");
     if (settings_.dsn) lines.emplace_back("DSN");
     if (settings_.chunking) lines.emplace_back("CHUNKING");
+    if (settings_.starttls && tls_ == Tls::kOff) lines.emplace_back("STARTTLS");
     if (settings_.enhanced_codes) lines.emplace_back("ENHANCEDSTATUSCODES");
     lines.insert(lines.end(), settings_.extra_keywords.begin(), settings_.extra_keywords.end());
     std::string reply;

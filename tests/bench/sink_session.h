@@ -50,12 +50,19 @@ class SinkSession {
     [[nodiscard]] std::chrono::milliseconds delay() const { return delay_; }
     void resume(std::string& out);
 
+    /// The handshake is due behind what was said. Nothing is consumed before on_tls(), and what came behind
+    /// STARTTLS is lost.
+    [[nodiscard]] bool wants_tls() const { return tls_ == Tls::kWanted; }
+    /// The handshake has begun, so whatever arrives now is inside it. The session is as at its beginning.
+    void on_tls();
+
     [[nodiscard]] bool wants_close() const { return closing_; }
     [[nodiscard]] bool wants_reset() const { return reset_; }
     [[nodiscard]] bool is_endless() const { return endless_; }
     [[nodiscard]] std::uint64_t messages() const { return messages_; }
 
   private:
+    enum class Tls { kOff, kWanted, kOn };
     enum class Mode { kCommands, kData, kChunk, kAuthLine };
 
     std::string_view consume(std::string_view bytes, std::string& out);
@@ -85,6 +92,7 @@ class SinkSession {
     const SinkSettings& settings_;
     MessageTaker* taker_;
     Mode mode_ = Mode::kCommands;
+    Tls tls_ = Tls::kOff;
     std::string pending_;  // a started line, or what came behind a delayed reply
     std::string held_;     // the delayed reply
     std::chrono::milliseconds delay_{0};

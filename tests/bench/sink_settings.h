@@ -35,6 +35,7 @@ struct SinkSettings {
     bool dsn = true;
     bool enhanced_codes = true;
     bool helo_only = false;  ///< EHLO is 502.
+    bool starttls = false;   ///< Offered until TLS is on.
     std::uint64_t max_size =
         100ULL * 1024 * 1024;                 ///< Advertised and enforced, octets; 0 = SIZE without a number.
     std::vector<std::string> extra_keywords;  ///< More lines for the EHLO reply.
