@@ -72,7 +72,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(2)
+                self.process.wait(0.3)
             except subprocess.TimeoutExpired:
                 self.process.send_signal(signal.SIGTERM)  # Gatepost: end without draining
                 try:
@@ -84,9 +84,14 @@ class Server:
 
 
 class Sink(Server):
-    def __init__(self, program, cpu, folder):
-        super().__init__([program, "--listen", "127.0.0.1:0"], cpu, folder / "sink.log", stdout=subprocess.PIPE, text=True)
+    def __init__(self, program, cpu, folder, *options):
+        super().__init__([program, "--listen", "127.0.0.1:0", *options], cpu, folder / "sink.log", stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
+
+    def connections(self):
+        """How many it has accepted so far."""
+        self.process.send_signal(signal.SIGUSR1)
+        return int(self.process.stdout.readline().split()[-2])
 
     def stop(self):
         super().stop()
@@ -218,6 +223,13 @@ class Nginx(Proxy):
         return server
 
 
+class Upstream(Proxy):
+    """Nobody in between: the load talks to the sink."""
+
+    def start(self):
+        self.ports, self.pid = {"none": self.bench.sink.port}, self.bench.sink.pid
+
+
 GATEPOST_CONF = """
 hostname: gateway.test
 workers: 1
@@ -235,7 +247,7 @@ auth:
 backends:
   local: {{type: file, path: "{users}"}}
 upstreams:
-  - {{name: default, servers: ["127.0.0.1:{upstream}"]}}
+  - {{name: default, servers: ["127.0.0.1:{upstream}"]{more}}}
 admin:
   address: ""
 log:
@@ -244,7 +256,13 @@ log:
 
 
 class Gatepost(Proxy):
-    """Gatepost with one worker, deadlines and limits as by default, its log (level info) written to a file."""
+    """Gatepost with one worker, deadlines and limits as by default, its log (level info) written to a file. `more` is what its
+    upstream has beside a server, which is the sink that speaks TLS with `to_tls`."""
+
+    def __init__(self, name, bench, more="", to_tls=False):
+        super().__init__(name, bench)
+        self.more = more
+        self.to_tls = to_tls
 
     def start(self):
         starttls, implicit, plain = free_ports(3)
@@ -256,8 +274,8 @@ class Gatepost(Proxy):
         users.chmod(0o600)
         path = prefix / "gatepost.yaml"
         path.write_text(GATEPOST_CONF.format(
-            starttls=starttls, implicit=implicit, plain=plain, upstream=self.bench.sink.port, users=users,
-            certificate=self.bench.certificate, key=self.bench.key))
+            starttls=starttls, implicit=implicit, plain=plain, users=users, more=self.more,
+            upstream=(self.bench.tls_sink if self.to_tls else self.bench.sink).port, certificate=self.bench.certificate, key=self.bench.key))
         server = Server([self.bench.programs["gatepost"], "serve", "--config", str(path)], self.bench.proxy_cpu, prefix / "gatepost.log")
         self.servers.append(server)
         wait_for_port(starttls, server.process)

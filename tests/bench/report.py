@@ -35,66 +35,109 @@ class Row:
         self.spread = {peer: (min(one[workload.figure] for one in list_), max(one[workload.figure] for one in list_))
                        for peer, list_ in answers.items() if list_}
 
+    def of(self, peer):
+        """`peer`, where "gatepost" is whichever Gatepost the row is about."""
+        return self.workload.ours if peer == "gatepost" else peer
+
     def to(self, peer):
-        return ratio(self.figures.get("gatepost"), self.figures.get(peer))
+        return ratio(self.figures.get(self.of("gatepost")), self.figures.get(peer))
 
     def rate_to(self, peer):
-        return ratio(self.rates.get("gatepost"), self.rates.get(peer))
+        return ratio(self.rates.get(self.of("gatepost")), self.rates.get(peer))
+
+    def beyond(self):
+        """Gatepost's figure, less that of the peer which it is measured beyond."""
+        own, less = self.figures.get(self.of("gatepost")), self.figures.get(self.workload.less)
+        if own is None or (self.workload.less and less is None):
+            return None
+        return own - (less or 0)
+
+    def checks(self):
+        """What is asked and what was measured: [(limit, figure, what the figure is, held, or None when not measured)]."""
+        work, found = self.workload, []
+
+        def add(value, digits, limit, what, held):
+            found.append((limit, shown(value, digits), what, None if value is None else held(value)))
+
+        if work.target:
+            add(self.to("nginx"), 2, f"≤ {work.target:.2f}", "of nginx", lambda value: value <= work.target)
+        if work.rate_target:
+            add(self.rate_to("nginx"), 1, f"rate ≥ {work.rate_target}×", "times nginx's rate", lambda value: value >= work.rate_target)
+        if work.tuned_target:
+            add(self.to("nginx-tuned"), 2, f"≤ {work.tuned_target:.2f}", "of nginx with 64k buffers", lambda value: value <= work.tuned_target)
+        if work.limit:
+            add(self.beyond(), 1, f"< {work.limit}" if work.less else f"≤ {work.limit}", work.unit,
+                lambda value: value < work.limit if work.less else value <= work.limit)
+        return found
 
     def missed(self):
-        misses = []
-        if self.to("nginx") is not None and self.to("nginx") > self.workload.target:
-            misses.append(f"{self.workload.id}: {self.to('nginx'):.2f} of nginx, at most {self.workload.target:.2f} wanted")
-        if self.workload.rate_target and self.rate_to("nginx") is not None and self.rate_to("nginx") < self.workload.rate_target:
-            misses.append(f"{self.workload.id}: {self.rate_to('nginx'):.1f} times nginx's rate, {self.workload.rate_target} wanted")
-        return misses
+        return [f"{self.workload.id}: {figure} {what}, {limit} wanted" for limit, figure, what, held in self.checks() if held is False]
 
-    def cells(self):
+    def figure_cells(self, peers):
+        cells = [shown(self.figures.get(self.of(peer))) for peer in peers]
+        if self.workload.less:
+            cells[-1] += f" ({self.workload.less}: {shown(self.figures.get(self.workload.less))})"
+        return cells
+
+    def cells(self, table):
         work = self.workload
+        cells = [work.id, work.title, work.unit] + self.figure_cells([peer for peer, _ in COLUMNS[table]])
+        if table == "upstreams":
+            held = [check[3] for check in self.checks()]
+            verdict = "missed" if False in held else "–" if None in held else "held"
+            limits = [f"{limit} {what}" if what.startswith("of nginx") else limit for limit, _, what, _ in self.checks()]
+            return cells + [", ".join(limits), ", ".join(figure for _, figure, _, _ in self.checks()), verdict]
         target = f"≤ {work.target:.2f}" + (f", rate ≥ {work.rate_target}×" if work.rate_target else "")
         got = shown(self.to("nginx"), 2) + (f", {shown(self.rate_to('nginx'), 1)}×" if work.rate_target else "")
-        return [work.id, work.title, work.unit] + [shown(self.figures.get(peer)) for peer in
-                ("nginx", "nginx-elsewhere", "nginx-tuned", "gatepost")] + [target, got, shown(self.to("nginx-tuned"), 2)]
+        return cells + [target, got, shown(self.to("nginx-tuned"), 2)]
 
 
-HEAD = ["", "work", "figure", "nginx", "nginx, auth elsewhere", "nginx, 64k buffers", "Gatepost", "target", "to nginx", "to 64k buffers"]
+COLUMNS = {
+    "gate": [("nginx", "nginx"), ("nginx-elsewhere", "nginx, auth elsewhere"), ("nginx-tuned", "nginx, 64k buffers"), ("gatepost", "Gatepost")],
+    "upstreams": [("nginx", "nginx"), ("nginx-tuned", "nginx, 64k buffers"), ("gatepost", "Gatepost")],
+}
+JUDGED = {"gate": ["target", "to nginx", "to 64k buffers"], "upstreams": ["asked", "measured", ""]}
 
 
-def markdown(rows, about):
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    lines += ["| " + " | ".join(row.cells()) + " |" for row in rows]
-    lines += ["", "Rates and latencies of the same runs (operations a second; p50 / p99 ms):", ""]
-    peers = ["nginx", "nginx-elsewhere", "nginx-tuned", "gatepost"]
-    lines += ["| | " + " | ".join(HEAD[3:7]) + " |", "|" + "---|" * 5]
+def head(table):
+    return ["", "work", "figure"] + [title for _, title in COLUMNS[table]] + JUDGED[table]
+
+
+def lines_of(cells, rows):
+    return ["| " + " | ".join(cells) + " |", "|" + "---|" * len(cells)] + ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def markdown(table, rows, about):
+    peers, titles = [list(column) for column in zip(*COLUMNS[table])]
+    lines = lines_of(head(table), [row.cells(table) for row in rows])
+    rates, spreads = [], []
     for row in rows:
-        if row.workload.idle:
-            continue
-        cells = [f"{shown(row.rates.get(p))}; {shown(row.p50.get(p))} / {shown(row.p99.get(p))}" if row.rates.get(p) else "–"
-                 for p in peers]
-        lines.append(f"| {row.workload.id} | " + " | ".join(cells) + " |")
-    lines += ["", "Least and most of each figure over the rounds:", ""]
-    lines += ["| | " + " | ".join(HEAD[3:7]) + " |", "|" + "---|" * 5]
-    for row in rows:
-        cells = [" – ".join(shown(v) for v in row.spread[p]) if p in row.spread else "–" for p in peers]
-        lines.append(f"| {row.workload.id} | " + " | ".join(cells) + " |")
+        of = [row.of(peer) for peer in peers]
+        if not row.workload.idle:
+            rates.append([row.workload.id] + [f"{shown(row.rates.get(p))}; {shown(row.p50.get(p))} / {shown(row.p99.get(p))}"
+                                              if row.rates.get(p) else "–" for p in of])
+        spreads.append([row.workload.id] + [" – ".join(shown(v) for v in row.spread[p]) if p in row.spread else "–" for p in of])
+    lines += ["", "Rates and latencies of the same runs (operations a second; p50 / p99 ms):", ""] + lines_of([""] + titles, rates)
+    lines += ["", "Least and most of each figure over the rounds:", ""] + lines_of([""] + titles, spreads)
     return "\n".join(["Measured on: " + "; ".join(about) + ".", ""] + lines) + "\n"
 
 
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+MARKS = {"gate": "bench", "upstreams": "bench upstreams"}
 
 
-def write_markdown(path, tables):
-    """Into `path`: between the two marks when it has them, else as the whole file."""
+def write_markdown(path, table, tables):
+    """Into `path`: between the table's two marks when it has them, else as the whole file."""
+    begin, end = (f"<!-- {MARKS[table]}: {word} -->" for word in ("begin", "end"))
     old = path.read_text(encoding="utf-8") if path.exists() else ""
-    if BEGIN in old and END in old:
-        tables = old[:old.index(BEGIN)] + BEGIN + "\n" + tables + old[old.index(END):]
+    if begin in old and end in old:
+        tables = old[:old.index(begin)] + begin + "\n" + tables + old[old.index(end):]
     path.write_text(tables, encoding="utf-8")
 
 
-def text(rows):
-    table = [[c for i, c in enumerate(cells) if i not in (1,)] for cells in [HEAD] + [row.cells() for row in rows]]
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table)
+def text(table, rows):
+    cells = [[c for i, c in enumerate(line) if i != 1] for line in [head(table)] + [row.cells(table) for row in rows]]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells)
 
 
 def said(command, **options):

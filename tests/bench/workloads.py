@@ -1,4 +1,4 @@
-"""The workloads of the bench, and what is asked of Gatepost on each of them: the rows of the table."""
+"""The workloads of the bench, and what is asked of Gatepost on each of them: the rows of its two tables."""
 
 from dataclasses import dataclass, field
 
@@ -10,10 +10,15 @@ class Workload:
     tls: str                  # starttls | implicit | none
     figure: str               # the field of the load tool's answer that counts
     unit: str
-    target: float             # Gatepost's figure over nginx's, at most
+    target: float = 0         # Gatepost's figure over nginx's, at most; 0 = not asked, here and below
     load: dict = field(default_factory=dict)   # options of the load tool
     rate_target: float = 0    # and its rate over nginx's, at least
-    scale: float = 1          # of the figure, for the eye
+    tuned_target: float = 0   # Gatepost's figure over that of nginx with 64k buffers, at most
+    limit: float = 0          # Gatepost's figure itself, below
+    ours: str = "gatepost"    # which Gatepost
+    peers: tuple = ("nginx", "nginx-elsewhere", "nginx-tuned")   # whom else it is measured on
+    less: str = ""            # the peer whose figure is taken off before `limit` is looked at
+    warm: int = 0             # sessions before the sink's connections are counted: figure connects_per_1000
 
     @property
     def idle(self):
@@ -40,9 +45,45 @@ WORKLOADS = [
 ]
 
 
-def chosen(only):
+# Connections to the upstream are used again, as by default.
+BOTH_NGINX = ("nginx", "nginx-tuned")
+UPSTREAMS = [
+    Workload("U1", "STARTTLS, AUTH PLAIN, one 4 KiB message, QUIT; 64 at a time", "starttls",
+             "cpu_us_per_op", "CPU µs a session", 0.65, SESSION, peers=BOTH_NGINX),
+    Workload("U2", "the same, implicit TLS", "implicit", "cpu_us_per_op", "CPU µs a session", 0.65, SESSION, peers=BOTH_NGINX),
+    Workload("U3", "the same without TLS", "none", "cpu_us_per_op", "CPU µs a session", 0.48, SESSION, peers=BOTH_NGINX),
+    Workload("U4", "100 messages of 4 KiB on each TLS session, set-up included", "starttls", "cpu_us_per_op", "CPU µs a message",
+             0.75, {"concurrency": 64, "messages-per-session": 100}, tuned_target=1.05, peers=BOTH_NGINX),
+    Workload("U5", "20 MiB messages over TLS, 4 connections", "implicit", "cpu_ms_per_gib", "CPU ms a GiB",
+             0.78, {"concurrency": 4, "messages-per-session": 10, "size": 20 * 1024 * 1024}, tuned_target=1.10, peers=BOTH_NGINX),
+    Workload("U6", "as U1, to the upstream `tls: required`; nginx without TLS to it", "starttls", "cpu_us_per_op", "CPU µs a session",
+             0.80, SESSION, ours="gatepost-tls", peers=BOTH_NGINX),
+    Workload("U7", "from MAIL to its reply, one session at a time, no TLS; less the same at the sink itself", "none", "mail_us", "p50 µs",
+             limit=100, load={"concurrency": 1, "sessions": 3000, "size": 1024}, peers=("nginx", "sink"), less="sink"),
+    Workload("U8", "connections to the upstream for 1,000 sessions as in U3, after a warm-up", "none", "connects_per_1000", "connections",
+             limit=30, load={"concurrency": 64, "sessions": 10000}, ours="gatepost-unprobed", warm=1000, peers=()),
+]
+
+TABLES = {"gate": WORKLOADS, "upstreams": UPSTREAMS}
+PEERS = {"gate": "nginx,nginx-elsewhere,nginx-tuned,gatepost", "upstreams": "nginx,nginx-tuned,sink,gatepost,gatepost-tls,gatepost-unprobed"}
+
+
+def chosen(table, only):
     """`only` names rows ("W1,W6"); empty means all."""
     if not only:
-        return WORKLOADS
+        return TABLES[table]
     wanted = only.split(",")
-    return [one for one in WORKLOADS if one.id in wanted or one.id.split("-")[0] in wanted]
+    return [one for one in TABLES[table] if one.id in wanted or one.id.split("-")[0] in wanted]
+
+
+def made_quick(rows):
+    """What still says that everything works, in seconds: no shape twice."""
+    rows = [row for row in rows if row.id not in ("W6-9000", "U2", "U3", "U4", "U5")]
+    for row in rows:
+        if row.idle:
+            row.id, row.title, row.load = "W6-500", "500 idle TLS sessions after AUTH", {"idle": 500}
+        if "sessions" in row.load:
+            row.load, row.warm = {**row.load, "sessions": row.load["sessions"] // 10}, row.warm // 10
+        if row.peers == BOTH_NGINX:
+            row.peers = ("nginx",)
+    return rows
