@@ -57,7 +57,10 @@ class Row:
         work, found = self.workload, []
 
         def add(value, digits, limit, what, held):
-            found.append((limit, shown(value, digits), what, None if value is None else held(value)))
+            is_held = None if value is None else held(value)
+            if is_held is False and shown(value, digits) in limit:
+                digits += 2  # "1.10, at most 1.10" would not tell what is wrong
+            found.append((limit, shown(value, digits), what, is_held))
 
         if work.target:
             add(self.to("nginx"), 2, f"≤ {work.target:.2f}", "of nginx", lambda value: value <= work.target)
