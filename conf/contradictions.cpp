@@ -221,9 +221,6 @@ class Contradictions {
         for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
             const std::string path = item("upstreams", i);
             const Upstream& upstream = config_.upstreams[i];
-            if (i > 0 && config_.routes.empty() && !is_bad("routes")) {
-                complain(path, "a second upstream needs routes, and they are not available yet");
-            }
             if (upstream.tls_client.certificate.empty() != upstream.tls_client.key.empty()) {
                 complain(path + ".tls_client", "certificate and key belong together");
             }
@@ -234,11 +231,29 @@ class Contradictions {
                     path + ".tls_verify",
                     "a unix socket has no name that a certificate could be for: it needs tls_verify: false");
             }
+            look_at_identity(path, upstream);
             if (upstream.pool.min_idle > upstream.pool.max_idle)
                 complain(path + ".pool.min_idle", "more than max_idle");
             if (upstream.pool.max_idle > upstream.pool.max_connections) {
                 complain(path + ".pool.max_idle", "more than max_connections");
             }
+        }
+    }
+
+    void look_at_identity(const std::string& path, const Upstream& upstream) {
+        const bool has_password = upstream.password && !upstream.password->empty();
+        if (!upstream.username.empty() && !has_password && !is_bad(path + ".password") &&
+            !is_bad(path + ".password_file"))
+            complain(path + ".username", "without a password; write password_file too");
+        if (upstream.username.empty() && has_password && !is_bad(path + ".username"))
+            complain(path + ".username", "missing; a password is given");
+        const bool is_proxy =
+            upstream.identity == UpstreamIdentity::ProxyV1 || upstream.identity == UpstreamIdentity::ProxyV2;
+        if (is_proxy && upstream.pool.min_idle > 0) {
+            complain(
+                path + ".pool.min_idle",
+                "connections cannot be opened in advance with this identity: each begins with its client's "
+                "address");
         }
     }
 

@@ -17,7 +17,7 @@ namespace gatepost::conf {
 #define GATEPOST_LOG_FIELDS(X) \
     X(session,        "id of the client connection; all lines of one session share it") \
     X(listener,       "name of the listener") \
-    X(address,        "the address listened on") \
+    X(address,        "the address listened on, or which of the addresses of a server's name") \
     X(client_ip,      "address of the client, as the PROXY header says where one is believed") \
     X(client_port,    "port of the client") \
     X(peer_ip,        "address of the peer in front of the client (a load balancer)") \
@@ -127,8 +127,8 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(auth_unavailable, Warning, (session, listener, client_ip, user, mechanism, backend, reason, what), \
       "credentials could not be judged; the client was told to try again") \
     X(protocol_error, Info, (session, listener, client_ip, user, reason, what), "a client broke the protocol") \
-    X(upstream_up, Info, (upstream, endpoint, duration, capabilities), "an upstream server passes its health checks") \
-    X(upstream_down, Warning, (upstream, endpoint, reason, what), "an upstream server fails its health checks") \
+    X(upstream_up, Info, (upstream, endpoint, address, duration, capabilities), "an upstream server passes its health checks") \
+    X(upstream_down, Warning, (upstream, endpoint, address, reason, what), "an upstream server fails its health checks") \
     X(upstream_failed, Warning, (session, upstream, endpoint, reason, what), \
       "an upstream server could not be reached or broke off for a session") \
     X(resolve_failed, Warning, (upstream, endpoint, what), "a name could not be resolved") \

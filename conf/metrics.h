@@ -62,7 +62,10 @@ namespace gatepost::conf {
 #define GATEPOST_ORIGINS(X) X(kGateway, "gateway") X(kUpstream, "upstream") X(kClient, "client")
 #define GATEPOST_CONNECT_RESULTS(X) \
     X(kOk, "ok") X(kRefused, "refused") X(kUnreachable, "unreachable") X(kTimeout, "timeout") X(kDns, "dns") \
-    X(kTls, "tls") X(kGreeting4xx, "greeting_4xx") X(kGreeting5xx, "greeting_5xx") X(kProtocol, "protocol") X(kLost, "lost")
+    X(kTls, "tls") X(kGreeting4xx, "greeting_4xx") X(kGreeting5xx, "greeting_5xx") X(kProtocol, "protocol") X(kLost, "lost") \
+    X(kAuth, "auth") X(kIdentity, "identity")
+#define GATEPOST_POOL_STATES(X) X(kActive, "active") X(kIdle, "idle") X(kOpening, "opening")
+#define GATEPOST_ACQUIRE_RESULTS(X) X(kReused, "reused") X(kNew, "new") X(kTimeout, "timeout")
 #define GATEPOST_HEALTH_RESULTS(X) X(kOk, "ok") X(kFailed, "failed")
 #define GATEPOST_UPSTREAM_VERBS(X) \
     X(kGreeting, "GREETING") X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kMail, "MAIL") \
@@ -93,6 +96,8 @@ GATEPOST_LABEL_VALUES(MessageResult, GATEPOST_MESSAGE_RESULTS)
 GATEPOST_LABEL_VALUES(RecipientResult, GATEPOST_RECIPIENT_RESULTS)
 GATEPOST_LABEL_VALUES(Origin, GATEPOST_ORIGINS)
 GATEPOST_LABEL_VALUES(ConnectResult, GATEPOST_CONNECT_RESULTS)
+GATEPOST_LABEL_VALUES(PoolState, GATEPOST_POOL_STATES)
+GATEPOST_LABEL_VALUES(AcquireResult, GATEPOST_ACQUIRE_RESULTS)
 GATEPOST_LABEL_VALUES(HealthResult, GATEPOST_HEALTH_RESULTS)
 GATEPOST_LABEL_VALUES(UpstreamVerb, GATEPOST_UPSTREAM_VERBS)
 GATEPOST_LABEL_VALUES(UpstreamReplyClass, GATEPOST_UPSTREAM_REPLY_CLASSES)
@@ -145,6 +150,8 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(recipient_result,     kRecipientResultNames,    "result") \
     X(origin,               kOriginNames,             "origin") \
     X(connect_result,       kConnectResultNames,      "result") \
+    X(pool_state,           kPoolStateNames,          "state") \
+    X(acquire_result,       kAcquireResultNames,      "result") \
     X(health_result,        kHealthResultNames,       "result") \
     X(upstream_verb,        kUpstreamVerbNames,       "verb") \
     X(upstream_reply_class, kUpstreamReplyClassNames, "reply_class") \
@@ -262,7 +269,21 @@ inline constexpr std::span<const double> kNoBuckets{};
     X(upstream_connects_total, kCounter, kNoBuckets, (Axis::endpoint, Axis::connect_result), \
       "Connections to upstream servers, up to their greeting and EHLO.") \
     X(upstream_connect_duration_seconds, kHistogram, kLatencyBuckets, (Axis::upstream), \
-      "From connecting to an upstream server to its answer to EHLO, where that succeeded.") \
+      "From connecting to an upstream server to where mail can be sent, where that succeeded.") \
+    X(upstream_tls_handshakes_total, kCounter, kNoBuckets, (Axis::upstream, Axis::tls_protocol), \
+      "Completed TLS handshakes with upstream servers, probes not counted.") \
+    X(upstream_connections, kGauge, kNoBuckets, (Axis::endpoint, Axis::pool_state), \
+      "Connections to upstream servers: held by a session, waiting for one, or being opened.") \
+    X(upstream_connections_limit, kGauge, kNoBuckets, (Axis::upstream), \
+      "Configured maximum of connections to one server (an address) of the upstream.") \
+    X(upstream_pool_waiting, kLive, kNoBuckets, (Axis::upstream), \
+      "Sessions that wait for an upstream connection to become free.") \
+    X(upstream_pool_acquires_total, kCounter, kNoBuckets, (Axis::upstream, Axis::acquire_result), \
+      "Upstream connections that transactions asked for: used before or opened in advance, new, or none free in time.") \
+    X(upstream_pool_wait_seconds, kHistogram, kLatencyBuckets, (Axis::upstream), \
+      "How long those sessions waited.") \
+    X(upstream_replaced_total, kCounter, kNoBuckets, (Axis::upstream), \
+      "Used connections that proved stale before anything was accepted on them, and were replaced unnoticed.") \
     X(upstream_replies_total, kCounter, kNoBuckets, (Axis::upstream, Axis::upstream_verb, Axis::upstream_reply_class), \
       "Replies of upstream servers; MESSAGE is the answer to the end of data, invalid what is no SMTP reply.") \
     X(log_messages_total, kSampledCounter, kNoBuckets, (Axis::log_level), "Log lines, those that were dropped included.") \

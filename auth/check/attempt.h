@@ -33,6 +33,7 @@ struct Attempt {
     std::optional<RecordCheck> check;             ///< once a message has needed the record
     std::string vouched_for;                      ///< whom the engine says it is, of those that ask elsewhere
     std::string backend;                          ///< who knows the user; "" while nobody does
+    std::string upstream;                         ///< where that record says that his mail goes
     Secret version;                               ///< of what the password is checked against, for the cache
     TimePoint asked_at{};                         ///< when the backend was, that is being asked now
     std::uint64_t generation = 0;                 ///< of the user in the cache, before the backend was asked

@@ -232,6 +232,7 @@ void StoreVerifier::deliver(const AttemptPtr& attempt, Verdict verdict) {
     if (verdict.identity.user.empty())
         verdict.identity = {
             .user = attempt->user(), .mechanism = attempt->mechanism, .backend = attempt->backend};
+    if (verdict.outcome == Outcome::kAccepted) verdict.identity.upstream = attempt->upstream;
     if (verdict.outcome != Outcome::kChallenge) attempts_.erase(attempt->id.value);
     parts_.receiver.on_verdict(attempt->id, std::move(verdict));
 }

@@ -81,6 +81,9 @@ void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store,
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
     if (shared) shared->see(*lookup.credential);
     const StandIn::Credential of_store = shared ? shared->get() : nullptr;
+    if (const auto route = lookup.credential->attributes.find("upstream");
+        route != lookup.credential->attributes.end())
+        attempt->upstream = route->second;
     take_record(attempt, true, lookup.credential.get(), stand_in ? stand_in : of_store);
 }
 

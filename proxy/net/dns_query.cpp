@@ -162,6 +162,7 @@ Question ask_for_both(ResolverState& state, const std::string& name, std::uint16
         // Some servers never answer such a question, so this may not cost the other family.
         if (!v4) return std::unexpected(DnsFailure::kUnavailable);
         v4->ttl = std::min(v4->ttl, kTtlOfHalfAnAnswer);
+        v4->lacks_v6 = true;
         return v4;
     }
     if (!v6) return v4;
@@ -189,8 +190,10 @@ std::expected<DnsAnswer, DnsFailure> parse_dns_answer(std::span<const unsigned c
     if (ns_msg_count(message, ns_s_qd) != 1 || ::ns_parserr(&message, ns_s_qd, 0, &question) != 0)
         return std::unexpected(DnsFailure::kMalformed);
     const auto records = read_records(message);
-    DnsAnswer answer{
-        .addresses = {}, .ttl = Duration::max(), .is_cut = ns_msg_getflag(message, ns_f_tc) != 0};
+    DnsAnswer answer{.addresses = {},
+                     .ttl = Duration::max(),
+                     .is_cut = ns_msg_getflag(message, ns_f_tc) != 0,
+                     .lacks_v6 = false};
     const auto name =
         records ? follow_aliases(*records, ns_rr_name(question), answer.ttl) : std::optional<std::string>();
     if (!name) return std::unexpected(DnsFailure::kMalformed);

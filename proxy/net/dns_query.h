@@ -13,9 +13,10 @@
 namespace gatepost::net {
 
 struct DnsAnswer {
-    Addresses addresses;  ///< never empty, in the order of the answer
-    Duration ttl{};       ///< the smallest on the way to them, CNAMEs too
-    bool is_cut = false;  ///< there are more, which did not fit into the message
+    Addresses addresses;    ///< never empty, in the order of the answer
+    Duration ttl{};         ///< the smallest on the way to them, CNAMEs too
+    bool is_cut = false;    ///< there are more, which did not fit into the message
+    bool lacks_v6 = false;  ///< nobody could be asked for AAAA
 };
 
 enum class DnsFailure {

@@ -199,6 +199,7 @@ Resolution resolve_now(const std::string& host_and_port) {
     if (!answer) return std::unexpected(to_error(answer.error(), endpoint->host));
     Resolved resolved = in_order(without_unreachable_family(std::move(answer->addresses)), answer->ttl);
     resolved.is_cut = resolved.is_cut || answer->is_cut;
+    resolved.lacks_v6 = answer->lacks_v6;
     return resolved;
 }
 

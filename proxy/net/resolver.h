@@ -61,6 +61,8 @@ struct Resolved {
     /// There are more than kMostAddresses, or than a DNS message by UDP holds; these are only some. In the
     /// second case the next answer may have others: an address that is missing there need not be gone.
     bool is_cut = false;
+    /// Nobody could be asked for IPv6: addresses that were known are the best that there is.
+    bool lacks_v6 = false;
 };
 
 /// More servers than this behind one name are not used.

@@ -48,6 +48,13 @@ class MetricsRegistry {
         set<conf::Metric::upstream_up>(up ? 1 : 0, endpoint);
     }
 
+    void set_upstream_connections_limit(UpstreamIndex upstream, std::uint64_t limit) {
+        set<conf::Metric::upstream_connections_limit>(static_cast<double>(limit), upstream);
+    }
+    void set_upstream_connections(EndpointIndex endpoint, conf::PoolState state, std::uint64_t count) {
+        set<conf::Metric::upstream_connections>(static_cast<double>(count), endpoint, state);
+    }
+
     /// The text exposition format, version 0.0.4. Takes some milliseconds.
     [[nodiscard]] std::string scrape() const;
 

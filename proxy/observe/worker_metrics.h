@@ -95,6 +95,19 @@ class WorkerMetrics {
     }
 
     // Upstreams. `took` is from connecting to the answer to EHLO.
+    void upstream_tls_established(UpstreamIndex upstream, conf::TlsProtocol protocol) {
+        add<Metric::upstream_tls_handshakes_total>(1, upstream, protocol);
+    }
+    void upstream_acquired(UpstreamIndex upstream, conf::AcquireResult result) {
+        add<Metric::upstream_pool_acquires_total>(1, upstream, result);
+    }
+    void upstream_waiting(UpstreamIndex upstream, bool more) {
+        add<Metric::upstream_pool_waiting>(more ? 1 : kMinusOne, upstream);
+    }
+    void upstream_waited(UpstreamIndex upstream, Duration how_long) {
+        observe<Metric::upstream_pool_wait_seconds>(seconds(how_long), upstream);
+    }
+    void upstream_replaced(UpstreamIndex upstream) { add<Metric::upstream_replaced_total>(1, upstream); }
     void upstream_connected(EndpointIndex endpoint, conf::ConnectResult result, Duration took) {
         add<Metric::upstream_connects_total>(1, endpoint, result);
         if (result != conf::ConnectResult::kOk) return;

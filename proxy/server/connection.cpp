@@ -47,7 +47,7 @@ Connection::Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Pl
 
 Connection::~Connection() {
     worker_.verifier().cancel(id_);
-    if (server_) worker_.server_released(*server_);
+    leave_upstream(session::UpstreamGoodbye::kAbort);
 }
 
 void Connection::start() {
@@ -71,7 +71,8 @@ void Connection::begin_session(net::TlsStart tls_start) {
                              .is_trusted = listener_.is_trusted(address_)},
         static_cast<session::Actions&>(*this));
     if (listener_.tls == conf::ListenerTls::Implicit) return begin_implicit_tls(tls_start);
-    conversation_->on(session::ClientConnected{.tls = false, .offer = worker_.offer(), .auth = auth_offer()});
+    conversation_->on(
+        session::ClientConnected{.tls = false, .offer = worker_.offer(listener_), .auth = auth_offer()});
 }
 
 session::AuthOffer Connection::auth_offer() const {
@@ -109,8 +110,9 @@ void Connection::begin_implicit_tls(net::TlsStart tls_start) {
 
 std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
     if (is_ended_) return bytes.size();
-    if (&transport == upstream_.get()) {
-        upstream_has_talked_ = true;
+    if (&transport != &client_) {
+        // Its last words, after it was let go.
+        if (!lease_ || &transport != lease_->transport.get()) return bytes.size();
         const std::size_t consumed = conversation_->on(session::BytesFromUpstream{bytes});
         after_event();
         return consumed;
@@ -150,6 +152,7 @@ std::size_t Connection::take_proxy_header(ByteView bytes) {
         context_.peer_ip = std::exchange(context_.client_ip, header.source.ip_string());
         context_.client_port = header.source.port();
         address_ = header.source;
+        destination_ = header.destination;
     }
     std::size_t consumed = header.consumed;
     begin_session(net::TlsStart::kWithReceived);
@@ -166,9 +169,8 @@ void Connection::proxy_failed(conf::ProxyVersion version, conf::ProxyResult resu
     end(conf::CloseReason::kProxyProtocol);
 }
 
-void Connection::on_tls_established(net::Transport& transport) {
+void Connection::on_tls_established(net::Transport& /*transport*/) {
     if (is_ended_) return;
-    if (&transport == upstream_.get()) return upstream_secured();
     handshake_ = {};
     const net::TlsFacts facts = client_.tls_facts();
     context_.tls_version = facts.version;
@@ -177,9 +179,9 @@ void Connection::on_tls_established(net::Transport& transport) {
     worker_.facts().tls_established(context_, awaits_tls_);
     if (std::exchange(awaits_tls_, false)) {
         conversation_->on(
-            session::ClientConnected{.tls = true, .offer = worker_.offer(), .auth = auth_offer()});
+            session::ClientConnected{.tls = true, .offer = worker_.offer(listener_), .auth = auth_offer()});
     } else {
-        conversation_->on(session::TlsEstablished{.offer = worker_.offer(), .auth = auth_offer()});
+        conversation_->on(session::TlsEstablished{.offer = worker_.offer(listener_), .auth = auth_offer()});
     }
     after_event();
 }
@@ -192,8 +194,8 @@ void Connection::on_closed(net::Transport& transport, net::CloseCause cause) {
     if (is_ended_) return;
     if (&transport == &client_) {
         client_closed(cause);
-    } else {
-        upstream_closed(cause);
+    } else if (lease_ && &transport == lease_->transport.get()) {
+        conversation_->on(session::UpstreamLost{});
     }
     after_event();
 }
@@ -218,7 +220,7 @@ void Connection::send_to_client(ByteView octets) {
 }
 
 void Connection::send_to_upstream(ByteView octets) {
-    if (upstream_) upstream_->write(octets);
+    if (lease_) lease_->transport->write(octets);
 }
 
 bool Connection::take_handshake_slot() {
@@ -262,6 +264,7 @@ void Connection::resume_client() {
 }
 
 void Connection::report(const session::Fact& fact) {
+    if (lease_ && std::holds_alternative<session::UpstreamFailed>(fact)) pool_->note_failure(*lease_);
     worker_.facts().take(context_, conversation_->user(), worker_.loop().now(), fact);
 }
 
@@ -291,7 +294,6 @@ void Connection::drain() {
 
 void Connection::abort() {
     if (is_ended_) return;
-    retire_upstream();
     end(conf::CloseReason::kDrain);
 }
 
@@ -310,7 +312,7 @@ void Connection::on_deadline() {
         worker_.facts().tls_failed(context_, awaits_tls_, conf::TlsFailure::kTimeout, "not finished in time");
         return end(conf::CloseReason::kTlsTimeout);
     }
-    conversation_->on(session::TimerFired{.upstream_is_stuck = upstream_ && upstream_->is_congested()});
+    conversation_->on(session::TimerFired{.upstream_is_stuck = is_upstream_congested()});
     after_event();
 }
 
@@ -318,8 +320,8 @@ void Connection::on_deadline() {
 void Connection::after_event() {
     if (is_ended_) return;
     client_.flush();
-    if (upstream_) upstream_->flush();
-    const bool full = client_.is_congested() || (upstream_ && upstream_->is_congested());
+    if (lease_) lease_->transport->flush();
+    const bool full = client_.is_congested() || is_upstream_congested();
     if (full == is_paused_) return;
     is_paused_ = full;
     if (full) {
@@ -342,7 +344,8 @@ void Connection::end(conf::CloseReason reason) {
         last.errors = conversation_->errors();
     }
     worker_.facts().closed(context_, worker_.loop().now(), last);
-    retire_upstream();
+    leave_upstream(session::UpstreamGoodbye::kAbort);
+    worker_.forget_upstreams_of(id_);
     client_.finish(kGrace);
     worker_.reap(id_);
 }

@@ -3,6 +3,7 @@
 // destroyed only by the worker.
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -15,7 +16,7 @@
 #include "proxy/server/fact_sink.h"
 #include "proxy/server/plan.h"
 #include "proxy/session/conversation.h"
-#include "proxy/upstream/snapshot.h"
+#include "proxy/upstream/pool.h"
 
 namespace gatepost::server {
 
@@ -57,9 +58,8 @@ class Connection final : private net::TransportHandler, private session::Actions
     void cancel_verifier() override;
     void ask_limits(std::vector<policy::LimitQuestion> questions) override;
     void charge_limits(std::vector<policy::LimitQuestion> questions) override;
-    void open_upstream() override;
-    void secure_upstream() override;
-    void drop_upstream(session::UpstreamGoodbye goodbye) override;
+    void open_upstream(const session::UpstreamWanted& wanted) override;
+    void leave_upstream(session::UpstreamGoodbye goodbye) override;
     void set_deadline(Duration from_now) override;
     void resume_client() override;
     void report(const session::Fact& fact) override;
@@ -74,11 +74,8 @@ class Connection final : private net::TransportHandler, private session::Actions
     void begin_session(net::TlsStart tls_start);
     void begin_implicit_tls(net::TlsStart tls_start);
     void client_closed(net::CloseCause cause);
-    void upstream_closed(net::CloseCause cause);
-    void upstream_secured();
-    void dial_next();
-    void wait_for_this_one();
-    void retire_upstream();
+    void upstream_answered(std::expected<upstream::Lease, upstream::OpeningFailure> outcome);
+    [[nodiscard]] bool is_upstream_congested() const { return lease_ && lease_->transport->is_congested(); }
     void on_deadline();
     void after_event();
     void end(conf::CloseReason reason);
@@ -89,20 +86,17 @@ class Connection final : private net::TransportHandler, private session::Actions
     const ListenerPlan& listener_;
     ConnectionSlot slot_;
     net::HandshakeSlots::Slot handshake_;
-    net::SocketAddress address_;  ///< of the client, as the socket or a believed PROXY header says
+    net::SocketAddress address_;      ///< of the client, as the socket or a believed PROXY header says
+    net::SocketAddress destination_;  ///< what it connected to, as that header says; else unspecified
     SessionContext context_;
     net::Transport client_;
-    std::unique_ptr<net::Transport> upstream_;
-    std::vector<upstream::Candidate> candidates_;          ///< still to try, the next one last
-    std::optional<std::size_t> server_;                    ///< counted as in use
+    upstream::Pool* pool_ = nullptr;        ///< of the upstream asked last; its worker's, which outlives this
+    upstream::Pool::Ticket ticket_;         ///< while a connection is waited for
+    std::optional<upstream::Lease> lease_;  ///< the connection to the upstream
     std::unique_ptr<session::Conversation> conversation_;  ///< none while the PROXY header is awaited
     net::Timer deadline_;
     std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
-    std::unique_ptr<net::Timer> patience_;    ///< with one of several addresses
     std::uint64_t limits_question_ = 0;       ///< the one asked last
-    std::string upstream_tls_name_;           ///< whom the upstream's certificate must be for
-    std::string_view upstream_tls_failure_;   ///< of the last one that was tried; static text
-    bool upstream_has_talked_ = false;
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;
     bool awaits_tls_ = false;

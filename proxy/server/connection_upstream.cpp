@@ -1,107 +1,53 @@
-// The upstream side of a connection: where to connect, what is tried next, and how it is let go.
-#include <algorithm>
+// The upstream side of a connection: what it asks its worker's pool for, and how it lets go.
 #include <utility>
 
-#include "proxy/net/dialer.h"
+#include "proxy/net/listener.h"
 #include "proxy/server/connection.h"
+#include "proxy/server/labels.h"
 #include "proxy/server/worker.h"
 
 namespace gatepost::server {
-namespace {
 
-/// For QUIT to go out to an upstream that does not take it.
-constexpr std::chrono::seconds kGrace{5};
-
-}  // namespace
-
-void Connection::open_upstream() {
-    context_.upstream_began = worker_.loop().now();
-    candidates_ = worker_.upstream_candidates();
-    std::ranges::reverse(candidates_);
-    upstream_has_talked_ = false;
-    upstream_tls_failure_ = {};
-    // Not inline: what fails at once must not call back before this returns.
-    worker_.later(id_, [](Connection& connection) {
-        connection.dial_next();
-        connection.after_event();
-    });
+void Connection::open_upstream(const session::UpstreamWanted& wanted) {
+    pool_ = &worker_.pool(wanted.upstream);
+    worker_.describe_upstream(wanted.upstream, context_);
+    ticket_ = pool_->ask(
+        {.session = id_.value,
+         .address = address_,
+         .listener_address = destination_.is_ip() ? destination_ : net::local_address(client_.fd()),
+         .greeting_name = std::string(wanted.greeting_name),
+         .is_esmtp = wanted.is_esmtp,
+         .user = std::string(wanted.user)},
+        wanted.is_new, [this](std::expected<upstream::Lease, upstream::OpeningFailure> outcome) {
+            upstream_answered(std::move(outcome));
+        });
 }
 
-/// Tries the next address; the deadline that the conversation has set bounds all of them together.
-void Connection::dial_next() {
-    if (is_ended_ || conversation_->state() != session::State::kAwaitingUpstream) return;
-    while (!candidates_.empty()) {
-        const upstream::Candidate candidate = std::move(candidates_.back());
-        candidates_.pop_back();
-        std::expected<net::UniqueFd, int> socket = net::dial(candidate.address);
-        if (!socket) continue;
-        worker_.server_taken(candidate.server);
-        server_ = candidate.server;
-        worker_.describe(candidate.server, context_);
-        upstream_ = std::make_unique<net::Transport>(worker_.loop(), std::move(*socket),
-                                                     static_cast<net::TransportHandler&>(*this));
-        upstream_tls_name_ = candidate.tls_name;
-        if (worker_.upstream_security().is_implicit) secure_upstream();
-        upstream_->start();
-        if (!candidates_.empty()) wait_for_this_one();
-        return;
+void Connection::upstream_answered(std::expected<upstream::Lease, upstream::OpeningFailure> outcome) {
+    ticket_.reset();
+    if (!outcome) {
+        const upstream::OpeningFailure& failure = outcome.error();
+        conversation_->on(session::UpstreamNotOpened{.how = to_outcome(failure.why), .what = failure.what});
+        return after_event();
     }
-    using Why = session::UpstreamLost::Why;
+    lease_ = std::move(*outcome);
+    lease_->transport->set_handler(*this);
+    worker_.describe_endpoint(lease_->endpoint, lease_->name, context_);
     conversation_->on(
-        session::UpstreamLost{.why = upstream_tls_failure_.empty() ? Why::kUnreachable : Why::kTlsFailed,
-                              .what = upstream_tls_failure_});
-}
-
-void Connection::secure_upstream() {
-    upstream_->start_tls_client(*worker_.upstream_security().context, upstream_tls_name_);
-}
-
-/// Of implicit TLS the conversation need not know.
-void Connection::upstream_secured() {
-    if (!worker_.upstream_security().is_implicit) conversation_->on(session::UpstreamSecured{});
+        session::UpstreamReady{.capabilities = lease_->capabilities, .was_used = lease_->was_used()});
     after_event();
 }
 
-void Connection::drop_upstream(session::UpstreamGoodbye goodbye) {
-    candidates_.clear();
-    if (!upstream_) return;
-    if (goodbye == session::UpstreamGoodbye::kQuit) upstream_->finish(kGrace);
-    retire_upstream();
-}
-
-/// The transport may be in the middle of its callback, so it is destroyed after it.
-void Connection::retire_upstream() {
-    if (server_) worker_.server_released(*server_);
-    server_.reset();
-    if (!upstream_) return;
-    upstream_->close();
-    worker_.loop().defer([old = std::move(upstream_)] {});
-}
-
-/// One that hangs does not use up the time for all: each address gets its share of what the conversation
-/// allows.
-void Connection::wait_for_this_one() {
-    if (!patience_) {
-        patience_ = std::make_unique<net::Timer>(worker_.loop(), [this] {
-            const bool still_waits =
-                !is_ended_ && conversation_->state() == session::State::kAwaitingUpstream;
-            if (!still_waits || upstream_has_talked_ || candidates_.empty()) return;
-            retire_upstream();
-            dial_next();
-            after_event();
-        });
+void Connection::leave_upstream(session::UpstreamGoodbye goodbye) {
+    ticket_.reset();
+    if (!lease_) return;
+    upstream::Lease lease = std::move(*lease_);
+    lease_.reset();
+    switch (goodbye) {
+        case session::UpstreamGoodbye::kReturn: return pool_->give_back(std::move(lease));
+        case session::UpstreamGoodbye::kQuit: return pool_->end(std::move(lease), true);
+        case session::UpstreamGoodbye::kAbort: return pool_->end(std::move(lease), false);
     }
-    patience_->start(listener_.session.connect_timeout / static_cast<int>(candidates_.size() + 1));
-}
-
-void Connection::upstream_closed(net::CloseCause cause) {
-    using Why = session::UpstreamLost::Why;
-    const bool has_tls_failed = cause == net::CloseCause::kTlsFailed;
-    if (has_tls_failed) upstream_tls_failure_ = upstream_->tls_failure();
-    retire_upstream();
-    if (!upstream_has_talked_) return dial_next();
-    conversation_->on(session::UpstreamLost{.why = has_tls_failed ? Why::kTlsFailed : Why::kLost,
-                                            .what = upstream_tls_failure_});
 }
 
 }  // namespace gatepost::server

@@ -57,11 +57,12 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
                        ++context.messages;
                    },
                    [&](const session::MessageEnded& ended) { take_message(context, user, now, ended); },
-                   [&](const session::UpstreamOpeningEnded& ended) { take_opening(context, now, ended); },
+                   [&](const session::UpstreamOpeningEnded& ended) { take_opening(context, ended); },
                    [&](const session::UpstreamReplied& replied) {
                        metrics_.upstream_replied(context.upstream, to_label(replied.awaited),
                                                  conf::upstream_reply_class_of(replied.code));
                    },
+                   [&](const session::UpstreamReplaced&) { metrics_.upstream_replaced(context.upstream); },
                    [&](const session::UpstreamFailed& failed) {
                        log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},
                                                             {LogField::upstream, context.upstream_name},
@@ -170,15 +171,12 @@ void FactSink::take_message(const SessionContext& context, std::string_view user
                                    : ""}});
 }
 
-void FactSink::take_opening(const SessionContext& context, TimePoint now,
-                            const session::UpstreamOpeningEnded& fact) {
-    const conf::ConnectResult result = to_label(fact.how);
-    metrics_.upstream_connected(context.endpoint, result, now - context.upstream_began);
-    if (fact.how == session::UpstreamOpening::kOpened) return;
+void FactSink::take_opening(const SessionContext& context, const session::UpstreamOpeningEnded& fact) {
+    if (fact.how == session::UpstreamOutcome::kOpened) return;
     log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},
                                          {LogField::upstream, context.upstream_name},
                                          {LogField::endpoint, context.endpoint_name},
-                                         {LogField::reason, conf::to_string(result)},
+                                         {LogField::reason, reason_of(fact.how)},
                                          {LogField::what, fact.what}});
 }
 

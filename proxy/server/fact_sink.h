@@ -29,7 +29,6 @@ struct SessionContext {
     TimePoint began;
     TimePoint auth_began;
     TimePoint message_began;
-    TimePoint upstream_began;
     observe::UpstreamIndex upstream{};
     std::string_view upstream_name;
     observe::EndpointIndex endpoint{};
@@ -69,8 +68,7 @@ class FactSink {
     void take_guess(const SessionContext& session, const session::GuessDelayed& fact);
     void take_message(const SessionContext& session, std::string_view user, TimePoint now,
                       const session::MessageEnded& fact);
-    void take_opening(const SessionContext& session, TimePoint now,
-                      const session::UpstreamOpeningEnded& fact);
+    void take_opening(const SessionContext& session, const session::UpstreamOpeningEnded& fact);
 
     observe::LogSink& log_;
     observe::MetricsRegistry& registry_;

@@ -53,7 +53,7 @@ class Gateway {
 
     ~Gateway() {
         acceptors_.clear();
-        watch_.reset();
+        watches_.clear();
         authenticators_.stop_pool();
         for (const auto& worker : workers_) worker->stop();
     }
@@ -64,7 +64,7 @@ class Gateway {
         registry_.config_loaded(wall_now());
         if (!start_authenticators() || !open_listeners()) return failure_;
         if (!start_workers() || !open_admin()) return failure_;
-        if (!watch_upstream()) return failure_;
+        if (!watch_upstreams()) return failure_;
         authenticators_.on_servable([this](const Servable& servable) {
             for (const auto& worker : workers_) worker->set_servable(servable);
         });
@@ -121,7 +121,21 @@ class Gateway {
                                 .log = log_,
                                 .registry = registry_,
                                 .authenticators = authenticators_,
-                                .limits = limits_};
+                                .limits = limits_,
+                                .pool_groups = pool_groups_,
+                                .served = [this](std::size_t upstream, std::size_t endpoint,
+                                                 const net::SocketAddress& address, bool good) {
+                                    loop_.post([this, upstream, endpoint, address, good] {
+                                        if (upstream < watches_.size())
+                                            watches_[upstream]->served(endpoint, address, good);
+                                    });
+                                }};
+        for (const UpstreamPlan& upstream : plan_->upstreams) {
+            pool_groups_.push_back(std::make_unique<upstream::PoolGroup>());
+            registry_.set_upstream_connections_limit(
+                upstream.index,
+                plan_->config->upstreams[static_cast<std::size_t>(upstream.index)].pool.max_connections);
+        }
         for (unsigned i = 0; i < plan_->workers; ++i) {
             Result<std::unique_ptr<Worker>> worker = Worker::make(i, parts);
             if (!worker) {
@@ -156,7 +170,11 @@ class Gateway {
     bool open_admin() {
         const std::optional<conf::Endpoint>& address = plan_->config->admin.address;
         if (!address) return true;
-        observe::AdminSources sources{.metrics = [this] { return registry_.scrape(); },
+        observe::AdminSources sources{.metrics =
+                                          [this] {
+                                              for (const auto& watch : watches_) watch->count_connections();
+                                              return registry_.scrape();
+                                          },
                                       .unready_because = [this] { return unready_because(); }};
         auto admin = observe::AdminHttp::listen(loop_.base(), address->text, std::move(sources), metrics_);
         if (!admin) {
@@ -170,27 +188,39 @@ class Gateway {
         return true;
     }
 
-    bool watch_upstream() {
-        Result<upstream::Security> security = make_security(*plan_);
-        if (!security) {
-            log_.log(LogEvent::internal_error, {{LogField::what, security.error().message}});
-            return false;
+    bool watch_upstreams() {
+        for (std::size_t i = 0; i < plan_->upstreams.size(); ++i) {
+            Result<upstream::OpenerSettings> opener = make_opener_settings(*plan_, i);
+            if (!opener) {
+                log_.log(LogEvent::internal_error, {{LogField::what, opener.error().message}});
+                return false;
+            }
+            watches_.push_back(std::make_unique<UpstreamWatch>(
+                loop_, resolver_, *plan_, i, std::move(*opener), log_, registry_, metrics_,
+                [this, i](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
+                    for (const auto& worker : workers_) worker->set_snapshot(i, snapshot);
+                    if (watches_.size() == plan_->upstreams.size()) note_ready();
+                }));
         }
-        watch_ = std::make_unique<UpstreamWatch>(
-            loop_, resolver_, *plan_, std::move(*security), log_, registry_, metrics_,
-            [this](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
-                for (const auto& worker : workers_) worker->set_snapshot(snapshot);
-                if (watch_) note_ready();
-            });
         return true;
     }
 
+    /// Mail of some clients can be served while one upstream is there.
     std::vector<std::string> unready_because() const {
         std::vector<std::string> reasons;
         if (draining_) reasons.emplace_back("draining");
-        if (!watch_->has_healthy())
-            reasons.push_back("no server of upstream " + watch_->name() + " is healthy");
+        if (std::ranges::any_of(watches_, [](const auto& watch) { return watch->has_healthy(); }))
+            return reasons;
+        for (const auto& watch : watches_)
+            reasons.push_back("no server of upstream " + watch->name() + " is healthy");
         return reasons;
+    }
+
+    Duration longest_reply_timeout() const {
+        Duration longest{};
+        for (const conf::Upstream& upstream : plan_->config->upstreams)
+            longest = std::max<Duration>(longest, upstream.reply_timeout);
+        return longest;
     }
 
     void note_ready() { registry_.set_ready(unready_because().empty()); }
@@ -241,7 +271,7 @@ class Gateway {
                 worker->drain();
             }
             drain_until_ = Clock::now() + plan_->config->drain.timeout;
-            last_wait_until_ = drain_until_ + plan_->config->upstreams.front().reply_timeout;
+            last_wait_until_ = drain_until_ + longest_reply_timeout();
         } else if (connections() == 0 || Clock::now() >= last_wait_until_) {
             return loop_.stop();
         } else if (Clock::now() >= drain_until_ && !std::exchange(expired_, true)) {
@@ -267,10 +297,11 @@ class Gateway {
     Authenticators authenticators_{loop_};
     policy::MemoryLimitStore limits_;
     std::vector<net::UniqueFd> listening_;
+    std::vector<std::unique_ptr<upstream::PoolGroup>> pool_groups_;  ///< by upstream
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
     std::unique_ptr<observe::AdminHttp> admin_;
-    std::unique_ptr<UpstreamWatch> watch_;
+    std::vector<std::unique_ptr<UpstreamWatch>> watches_;  ///< by upstream
     std::vector<std::unique_ptr<net::SignalWatch>> signals_;
     net::Timer drain_step_{loop_, [this] { on_drain_step(); }};
     std::minstd_rand random_{std::random_device()()};

@@ -108,20 +108,63 @@ conf::GuessingScope to_label(policy::GuessingRule rule) {
     return kIp;
 }
 
-conf::ConnectResult to_label(session::UpstreamOpening how) {
-    using session::UpstreamOpening;
+conf::ConnectResult to_label(upstream::OpeningFailure::Why why) {
+    using Why = upstream::OpeningFailure::Why;
     using enum conf::ConnectResult;
-    switch (how) {
-        case UpstreamOpening::kOpened: return kOk;
-        case UpstreamOpening::kRefusedNow: return kGreeting4xx;
-        case UpstreamOpening::kRefused: return kGreeting5xx;
-        case UpstreamOpening::kUnreachable: return kUnreachable;
-        case UpstreamOpening::kTimedOut: return kTimeout;
-        case UpstreamOpening::kNonsense: return kProtocol;
-        case UpstreamOpening::kLost: return kLost;
-        case UpstreamOpening::kTlsFailed: return kTls;
+    switch (why) {
+        case Why::kUnreachable: return kUnreachable;
+        case Why::kNoAddress: return kDns;
+        case Why::kTimedOut: return kTimeout;
+        case Why::kTlsFailed: return kTls;
+        case Why::kRefusedNow: return kGreeting4xx;
+        case Why::kRefusedForGood: return kGreeting5xx;
+        case Why::kAuthFailed: return kAuth;
+        case Why::kNotHonoured:
+        case Why::kUnsayable: return kIdentity;
+        case Why::kNonsense: return kProtocol;
+        case Why::kLost:
+        case Why::kBusy: break;
     }
     return kLost;
+}
+
+session::UpstreamOutcome to_outcome(upstream::OpeningFailure::Why why) {
+    using Why = upstream::OpeningFailure::Why;
+    using enum session::UpstreamOutcome;
+    switch (why) {
+        case Why::kUnreachable:
+        case Why::kNoAddress: return kUnreachable;
+        case Why::kTimedOut: return kTimedOut;
+        case Why::kTlsFailed: return kTlsFailed;
+        case Why::kRefusedNow: return kRefusedNow;
+        case Why::kRefusedForGood: return kRefused;
+        case Why::kAuthFailed: return kAuthFailed;
+        case Why::kNotHonoured:
+        case Why::kUnsayable: return kNotHonoured;
+        case Why::kNonsense: return kNonsense;
+        case Why::kBusy: return kBusy;
+        case Why::kLost: break;
+    }
+    return kLost;
+}
+
+std::string_view reason_of(session::UpstreamOutcome outcome) {
+    using enum session::UpstreamOutcome;
+    switch (outcome) {
+        case kOpened: return "ok";
+        case kRefusedNow: return "greeting_4xx";
+        case kRefused: return "greeting_5xx";
+        case kUnreachable: return "unreachable";
+        case kTimedOut: return "timeout";
+        case kNonsense: return "protocol";
+        case kLost: return "lost";
+        case kTlsFailed: return "tls";
+        case kAuthFailed: return "auth";
+        case kNotHonoured: return "identity";
+        case kBusy: return "busy";
+        case kNoRoute: return "no_route";
+    }
+    return "";
 }
 
 conf::CloseReason to_label(session::CloseReason reason) {

@@ -7,6 +7,7 @@
 #include "conf/metrics.h"
 #include "proxy/net/transport.h"
 #include "proxy/session/fact.h"
+#include "proxy/upstream/opener.h"
 
 namespace gatepost::server {
 
@@ -18,7 +19,10 @@ namespace gatepost::server {
 [[nodiscard]] conf::Origin to_label(session::Origin origin);
 [[nodiscard]] conf::AuthResult to_label(const session::AuthEnded& fact);
 [[nodiscard]] conf::GuessingScope to_label(policy::GuessingRule rule);
-[[nodiscard]] conf::ConnectResult to_label(session::UpstreamOpening how);
+[[nodiscard]] conf::ConnectResult to_label(upstream::OpeningFailure::Why why);
+[[nodiscard]] session::UpstreamOutcome to_outcome(upstream::OpeningFailure::Why why);
+/// For the log.
+[[nodiscard]] std::string_view reason_of(session::UpstreamOutcome outcome);
 [[nodiscard]] conf::CloseReason to_label(session::CloseReason reason);
 [[nodiscard]] conf::CloseReason to_label(net::CloseCause cause);
 /// `why`: OpenSSL's words.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <netdb.h>
+#include <set>
 #include <unistd.h>
 #include <utility>
 
@@ -15,6 +16,9 @@ namespace gatepost::server {
 namespace {
 
 using Problems = std::vector<conf::Problem>;
+
+/// A pool answers in its own time; only if it does not, the conversation goes on without it.
+constexpr std::chrono::seconds kSlack{2};
 
 std::string fully_qualified_name() {
     std::array<char, 256> name{};
@@ -67,26 +71,45 @@ policy::Guessing guessing(const conf::Guessing& rules) {
     return policy::Guessing(settings);
 }
 
-smtp::StartTls start_tls(conf::UpstreamTls tls) {
-    switch (tls) {
-        case conf::UpstreamTls::Opportunistic: return smtp::StartTls::kIfOffered;
-        case conf::UpstreamTls::Required: return smtp::StartTls::kRequired;
-        case conf::UpstreamTls::None:
-        case conf::UpstreamTls::Implicit: break;
+std::vector<session::UpstreamSettings> upstream_settings(const conf::Config& config) {
+    std::vector<session::UpstreamSettings> all;
+    for (const conf::Upstream& upstream : config.upstreams) {
+        all.push_back({.name = upstream.name,
+                       .connect_timeout = upstream.pool.wait_timeout + upstream.connect_timeout + kSlack,
+                       .reply_timeout = upstream.reply_timeout,
+                       .mail_auth = upstream.mail_auth});
     }
-    return smtp::StartTls::kNever;
+    return all;
 }
 
-/// Who would go on in the clear has nothing to gain from a certificate that is right.
-net::TlsClientSettings upstream_tls(const conf::Upstream& upstream) {
-    return {.ca = upstream.tls_ca,
-            .verifies = upstream.tls_verify && upstream.tls != conf::UpstreamTls::Opportunistic,
-            .own = {upstream.tls_client.certificate, upstream.tls_client.key}};
+policy::Routes to_routes(const conf::Config& config) {
+    std::vector<policy::Route> routes;
+    for (const conf::Route& route : config.routes) {
+        const auto upstream = std::ranges::find(config.upstreams, route.upstream, &conf::Upstream::name);
+        routes.push_back({.user = route.user,
+                          .sender_domain = route.sender_domain,
+                          .listener = route.listener,
+                          .upstream = static_cast<std::size_t>(upstream - config.upstreams.begin())});
+    }
+    return policy::Routes(std::move(routes));
+}
+
+/// The default, what routes lead to, and, for whoever may have a record, what no route leads to: such an
+/// upstream is there for records to name.
+std::vector<std::size_t> reaches(const conf::Config& config, const session::Settings& session) {
+    std::set<std::size_t> reached{0};
+    for (const std::size_t upstream : session.routes.reachable_from(session.listener))
+        reached.insert(upstream);
+    std::set<std::string> routed{config.upstreams.front().name};
+    for (const conf::Route& route : config.routes) routed.insert(route.upstream);
+    for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+        if (!session.mechanisms.empty() && !routed.contains(config.upstreams[i].name)) reached.insert(i);
+    }
+    return {reached.begin(), reached.end()};
 }
 
 session::Settings session_settings(const conf::Config& config, const conf::Listener& listener,
                                    const std::string& hostname) {
-    const conf::Upstream& upstream = config.upstreams.front();
     session::Settings settings;
     settings.hostname = hostname;
     settings.offers_tls = listener.tls == conf::ListenerTls::StartTls;
@@ -108,9 +131,9 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.data_timeout = config.session.data_timeout;
     settings.failure_delay = config.auth.failure_delay;
     settings.handshake_timeout = config.tls.handshake_timeout;
-    settings.upstream_start_tls = start_tls(upstream.tls);
-    settings.connect_timeout = upstream.connect_timeout;
-    settings.reply_timeout = upstream.reply_timeout;
+    settings.listener = listener.name;
+    settings.routes = to_routes(config);
+    settings.upstreams = upstream_settings(config);
     return settings;
 }
 
@@ -126,6 +149,25 @@ net::TlsSettings tls_settings(const conf::Config& config, const conf::Listener& 
         listener.tls_options.client_ca.empty() ? config.tls.client_ca : listener.tls_options.client_ca;
     settings.ticket_keys = std::move(ticket_keys);
     return settings;
+}
+
+void plan_upstreams(Plan& plan, Problems& problems) {
+    const conf::Config& config = *plan.config;
+    std::size_t first_endpoint = 0;
+    for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+        plan.upstreams.push_back({.index = observe::UpstreamIndex{static_cast<std::uint32_t>(i)},
+                                  .name = config.upstreams[i].name,
+                                  .first_endpoint = first_endpoint});
+        first_endpoint += config.upstreams[i].servers.size();
+        const std::string path = "upstreams[" + std::to_string(i) + "].";
+        const std::string& source = config.upstreams[i].source_address;
+        if (!source.empty() && !net::SocketAddress::from_ip(source, 0)) {
+            problems.push_back(problem_at(config, path + "source_address",
+                                          "\"" + source + "\" is no IPv4 or IPv6 address (without a port)"));
+        } else if (const auto settings = make_opener_settings(plan, i); !settings) {
+            problems.push_back(problem_at(config, path + "tls", settings.error().message));
+        }
+    }
 }
 
 std::shared_ptr<const net::TicketKeys> load_ticket_keys(const conf::Config& config, Problems& problems) {
@@ -162,6 +204,7 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         planned.address = listener.address.text;
         planned.tls = listener.tls;
         planned.session = session_settings(*config, listener, plan->hostname);
+        planned.reaches = reaches(*config, planned.session);
         planned.trusted = to_cidrs(listener.trusted_networks);
         planned.proxies = to_cidrs(listener.proxy_protocol_from);
         planned.max_connections = listener.max_connections;
@@ -182,21 +225,9 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         }
         plan->listeners.push_back(std::move(planned));
     }
-    if (const Result<upstream::Security> security = make_security(*plan); !security)
-        problems.push_back(problem_at(*config, "upstreams[0].tls", security.error().message));
+    plan_upstreams(*plan, problems);
     if (!problems.empty()) return std::unexpected(std::move(problems));
     return plan;
-}
-
-Result<upstream::Security> make_security(const Plan& plan) {
-    const conf::Upstream& upstream = plan.config->upstreams.front();
-    upstream::Security security{.is_implicit = upstream.tls == conf::UpstreamTls::Implicit,
-                                .start_tls = start_tls(upstream.tls)};
-    if (upstream.tls == conf::UpstreamTls::None) return security;
-    auto context = net::TlsClientContext::make(upstream_tls(upstream));
-    if (!context) return std::unexpected(context.error());
-    security.context = std::move(*context);
-    return security;
 }
 
 observe::LabelSets label_sets(const Plan& plan) {

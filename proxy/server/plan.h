@@ -15,7 +15,7 @@
 #include "proxy/observe/metrics_layout.h"
 #include "proxy/server/slots.h"
 #include "proxy/session/settings.h"
-#include "proxy/upstream/security.h"
+#include "proxy/upstream/pool_settings.h"
 
 namespace gatepost::server {
 
@@ -32,9 +32,16 @@ struct ListenerPlan {
     std::unique_ptr<ConnectionSlots> slots;
     net::CertificateName certificate_name{};  ///< which of a client's names is the user's
     bool needs_binding = false;               ///< some -PLUS mechanism is configured
+    std::vector<std::size_t> reaches;         ///< upstreams that mail of its clients may go to
 
     [[nodiscard]] bool is_trusted(const net::SocketAddress& client) const;
     [[nodiscard]] bool must_speak_proxy(const net::SocketAddress& peer) const;
+};
+
+struct UpstreamPlan {
+    observe::UpstreamIndex index{};
+    std::string name;
+    std::size_t first_endpoint = 0;  ///< the metrics' number of its first server
 };
 
 struct Plan {
@@ -42,14 +49,19 @@ struct Plan {
     std::string hostname;
     unsigned workers = 1;
     std::vector<ListenerPlan> listeners;
+    std::vector<UpstreamPlan> upstreams;
     std::vector<net::CertificateFacts> certificates;
 };
 
 [[nodiscard]] std::expected<std::shared_ptr<const Plan>, std::vector<conf::Problem>> make_plan(
     std::shared_ptr<const conf::Config> config);
 
-/// How the calling thread is to connect to the (first) upstream; reads its files.
-[[nodiscard]] Result<upstream::Security> make_security(const Plan& plan);
+/// How the calling thread is to connect to the servers of an upstream; reads its files.
+[[nodiscard]] Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::size_t upstream);
+/// For the pool of worker `worker`, counted from 0.
+[[nodiscard]] Result<upstream::PoolSettings> make_pool_settings(const Plan& plan, std::size_t upstream,
+                                                                unsigned worker);
+[[nodiscard]] upstream::Identity to_identity(conf::UpstreamIdentity identity);
 
 [[nodiscard]] observe::LabelSets label_sets(const Plan& plan);
 

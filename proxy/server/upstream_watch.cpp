@@ -1,5 +1,6 @@
 #include "proxy/server/upstream_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace gatepost::server {
@@ -14,11 +15,10 @@ std::vector<upstream::ServerToProbe> servers_of(const conf::Upstream& upstream) 
     return servers;
 }
 
-upstream::ProbeSettings probe_settings(const Plan& plan, upstream::Security security) {
-    const conf::Upstream& upstream = plan.config->upstreams.front();
+upstream::ProbeSettings probe_settings(const conf::Upstream& upstream, upstream::OpenerSettings opener) {
     return {.servers = servers_of(upstream),
-            .our_name = plan.hostname,
-            .security = std::move(security),
+            .opener = std::move(opener),
+            .identity = to_identity(upstream.identity),
             .interval = upstream.health.interval,
             .timeout = upstream.health.timeout,
             .rise = upstream.health.rise,
@@ -34,51 +34,79 @@ std::string keywords(const smtp::Capabilities& able) {
     if (able.dsn) text += " DSN";
     if (able.chunking) text += " CHUNKING";
     if (able.enhanced_status_codes) text += " ENHANCEDSTATUSCODES";
+    if (!able.xclient.empty()) text += " XCLIENT";
+    if (!able.auth_mechanisms.empty()) text += " AUTH";
     return text;
-}
-
-observe::EndpointIndex endpoint(std::size_t server) {
-    return observe::EndpointIndex{static_cast<std::uint32_t>(server)};
 }
 
 }  // namespace
 
 UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan,
-                             upstream::Security security, observe::LogSink& log,
+                             std::size_t upstream, upstream::OpenerSettings opener, observe::LogSink& log,
                              observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics,
                              Publish publish)
-    : name_(plan.config->upstreams.front().name),
-      servers_(servers_of(plan.config->upstreams.front())),
+    : name_(plan.upstreams[upstream].name),
+      first_endpoint_(plan.upstreams[upstream].first_endpoint),
+      servers_(servers_of(plan.config->upstreams[upstream])),
       log_(log),
       registry_(registry),
       metrics_(metrics),
       publish_(std::move(publish)),
-      prober_(loop, resolver, probe_settings(plan, std::move(security)), *this) {
+      prober_(loop, resolver, probe_settings(plan.config->upstreams[upstream], std::move(opener)), *this) {
     publish_(prober_.snapshot());
 }
 
-void UpstreamWatch::probed(std::size_t server, bool good, std::string_view /*what*/) {
-    metrics_.health_checked(endpoint(server), good ? conf::HealthResult::kOk : conf::HealthResult::kFailed);
+observe::EndpointIndex UpstreamWatch::index_of(std::size_t endpoint) const {
+    return observe::EndpointIndex{static_cast<std::uint32_t>(first_endpoint_ + endpoint)};
 }
 
-void UpstreamWatch::health_changed(std::size_t server, bool healthy, std::string_view what) {
-    registry_.set_upstream_up(endpoint(server), healthy);
+void UpstreamWatch::count_connections() {
+    for (std::size_t i = 0; i < servers_.size(); ++i) {
+        std::uint64_t open = 0;
+        std::uint64_t active = 0;
+        std::uint64_t idle = 0;
+        for (const upstream::Server& server : prober_.snapshot()->servers) {
+            if (server.endpoint != i) continue;
+            open += server.totals->open.taken();
+            active += server.totals->active.taken();
+            idle += server.totals->idle.taken();
+        }
+        registry_.set_upstream_connections(index_of(i), conf::PoolState::kActive, active);
+        registry_.set_upstream_connections(index_of(i), conf::PoolState::kIdle, idle);
+        registry_.set_upstream_connections(index_of(i), conf::PoolState::kOpening,
+                                           open - std::min(open, active + idle));
+    }
+}
+
+void UpstreamWatch::probed(std::size_t endpoint, const upstream::OpeningFailure* failure) {
+    metrics_.health_checked(index_of(endpoint),
+                            failure == nullptr ? conf::HealthResult::kOk : conf::HealthResult::kFailed);
+}
+
+void UpstreamWatch::health_changed(std::size_t endpoint, const std::string& address, bool healthy,
+                                   std::string_view what) {
     if (healthy) return;  // said with its capabilities, once they are published
-    log_.log(
-        LogEvent::upstream_down,
-        {{LogField::upstream, name_}, {LogField::endpoint, servers_[server].name}, {LogField::what, what}});
+    registry_.set_upstream_up(index_of(endpoint), false);
+    log_.log(LogEvent::upstream_down, {{LogField::upstream, name_},
+                                       {LogField::endpoint, servers_[endpoint].name},
+                                       {LogField::address, address == servers_[endpoint].name ? "" : address},
+                                       {LogField::what, what}});
 }
 
 void UpstreamWatch::snapshot_changed(std::shared_ptr<const upstream::Snapshot> snapshot) {
-    for (std::size_t i = 0; i < snapshot->servers.size(); ++i) {
-        const upstream::Server& server = snapshot->servers[i];
-        const bool is_news =
-            !told_ || !told_->servers[i].is_healthy || told_->servers[i].capabilities != server.capabilities;
-        if (!server.is_healthy || !is_news) continue;
+    std::vector<bool> is_up(servers_.size(), false);
+    for (const upstream::Server& server : snapshot->servers) {
+        if (!server.is_healthy) continue;
+        is_up[server.endpoint] = true;
+        const upstream::Server* const before = told_ ? told_->find(server.endpoint, server.address) : nullptr;
+        if (before != nullptr && before->is_healthy && before->capabilities == server.capabilities) continue;
+        const std::string address = server.address.to_string();
         log_.log(LogEvent::upstream_up, {{LogField::upstream, name_},
                                          {LogField::endpoint, server.name},
+                                         {LogField::address, address == server.name ? "" : address},
                                          {LogField::capabilities, keywords(server.capabilities)}});
     }
+    for (std::size_t i = 0; i < is_up.size(); ++i) registry_.set_upstream_up(index_of(i), is_up[i]);
     told_ = snapshot;
     publish_(std::move(snapshot));
 }

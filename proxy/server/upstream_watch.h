@@ -18,19 +18,30 @@ class UpstreamWatch final : private upstream::ProbeObserver {
 
     /// All references must outlive the watch. `publish` is called with each new snapshot, the first one
     /// inside this call.
-    UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan,
-                  upstream::Security security, observe::LogSink& log, observe::MetricsRegistry& registry,
+    UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan, std::size_t upstream,
+                  upstream::OpenerSettings opener, observe::LogSink& log, observe::MetricsRegistry& registry,
                   observe::WorkerMetrics& metrics, Publish publish);
+
+    /// What a session found out about a server.
+    void served(std::size_t endpoint, const net::SocketAddress& address, bool good) {
+        prober_.served(endpoint, address, good);
+    }
+    /// Brings the metrics of connections up to date.
+    void count_connections();
 
     [[nodiscard]] bool has_healthy() const { return prober_.snapshot()->has_healthy(); }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
   private:
-    void probed(std::size_t server, bool good, std::string_view what) override;
-    void health_changed(std::size_t server, bool healthy, std::string_view what) override;
+    void probed(std::size_t endpoint, const upstream::OpeningFailure* failure) override;
+    void health_changed(std::size_t endpoint, const std::string& address, bool healthy,
+                        std::string_view what) override;
     void snapshot_changed(std::shared_ptr<const upstream::Snapshot> snapshot) override;
 
+    [[nodiscard]] observe::EndpointIndex index_of(std::size_t endpoint) const;
+
     const std::string name_;
+    const std::size_t first_endpoint_;
     const std::vector<upstream::ServerToProbe> servers_;
     observe::LogSink& log_;
     observe::MetricsRegistry& registry_;

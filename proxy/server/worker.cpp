@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <optional>
 #include <random>
 #include <signal.h>
 #include <sys/socket.h>
@@ -45,17 +46,14 @@ Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics
       verifier_metrics_(parts.registry, metrics),
       verifier_(
           parts.authenticators.make_verifier(loop_, *this, parts.registry, metrics, &verifier_metrics_)),
-      snapshot_(std::make_shared<upstream::Snapshot>()),
+      offers_(parts.plan->listeners.size()),
       servable_(parts.authenticators.servable()),
-      in_use_(parts.plan->config->upstreams.front().servers.size()),
       next_id_(std::uint64_t{number} << (64 - kWorkerBits)),
       id_prefix_(std::random_device()()) {}
 
 Result<std::unique_ptr<Worker>> Worker::make(unsigned number, const WorkerParts& parts) {
     std::unique_ptr<Worker> worker(new Worker(number, parts, parts.registry.add_worker()));
-    Result<upstream::Security> security = make_security(*parts.plan);
-    if (!security) return std::unexpected(security.error());
-    worker->upstream_security_ = std::move(*security);
+    if (const Result<void> made = worker->make_pools(); !made) return std::unexpected(made.error());
     for (const ListenerPlan& listener : parts.plan->listeners) {
         if (listener.tls == conf::ListenerTls::None) {
             worker->tls_contexts_.push_back(nullptr);
@@ -66,6 +64,20 @@ Result<std::unique_ptr<Worker>> Worker::make(unsigned number, const WorkerParts&
         worker->tls_contexts_.push_back(std::move(*context));
     }
     return worker;
+}
+
+Result<void> Worker::make_pools() {
+    const Plan& plan = *parts_.plan;
+    for (std::size_t i = 0; i < plan.upstreams.size(); ++i) {
+        Result<upstream::PoolSettings> settings = make_pool_settings(plan, i, number_);
+        if (!settings) return std::unexpected(settings.error());
+        Upstream& upstream = upstreams_.emplace_back();
+        upstream.metrics = std::make_unique<PoolMetrics>(metrics_, plan.upstreams[i].index,
+                                                         plan.upstreams[i].first_endpoint, parts_.served);
+        upstream.pool = std::make_unique<upstream::Pool>(loop_, std::move(*settings), *parts_.pool_groups[i],
+                                                         *upstream.metrics);
+    }
+    return {};
 }
 
 Worker::~Worker() {
@@ -120,11 +132,23 @@ void Worker::take_over(std::size_t listener, net::UniqueFd socket, const net::So
     if (draining_) started.drain();
 }
 
-void Worker::set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot) {
-    loop_.post([this, snapshot = std::move(snapshot)]() mutable {
-        offer_ = snapshot->offer();
-        snapshot_ = std::move(snapshot);
+void Worker::set_snapshot(std::size_t upstream, std::shared_ptr<const upstream::Snapshot> snapshot) {
+    loop_.post([this, upstream, snapshot = std::move(snapshot)]() mutable {
+        upstreams_[upstream].snapshot = snapshot;
+        upstreams_[upstream].pool->set_snapshot(std::move(snapshot));
+        for (std::size_t i = 0; i < offers_.size(); ++i) {
+            std::optional<smtp::Capabilities> all;
+            for (const std::size_t reached : parts_.plan->listeners[i].reaches) {
+                const smtp::Capabilities one = upstreams_[reached].snapshot->offer();
+                all = all ? all->intersect(one) : one;
+            }
+            offers_[i] = all.value_or(smtp::Capabilities());
+        }
     });
+}
+
+const smtp::Capabilities& Worker::offer(const ListenerPlan& listener) const {
+    return offers_[static_cast<std::size_t>(listener.index)];
 }
 
 void Worker::set_servable(Servable servable) {
@@ -138,6 +162,7 @@ void Worker::stop_accepting() {
 void Worker::drain() {
     loop_.post([this] {
         draining_ = true;
+        for (const Upstream& upstream : upstreams_) upstream.pool->drain();
         for (const auto& [id, connection] : connections_) connection->drain();
     });
 }
@@ -158,15 +183,17 @@ const net::TlsContext& Worker::tls_context(const ListenerPlan& listener) const {
     return *tls_contexts_[static_cast<std::size_t>(listener.index)];
 }
 
-std::vector<upstream::Candidate> Worker::upstream_candidates() const {
-    return upstream::candidates(*snapshot_, in_use_);
+void Worker::describe_upstream(std::size_t upstream, SessionContext& context) const {
+    const UpstreamPlan& plan = parts_.plan->upstreams[upstream];
+    context.upstream = plan.index;
+    context.upstream_name = plan.name;
+    context.endpoint_name.clear();
 }
 
-void Worker::describe(std::size_t server, SessionContext& context) const {
-    context.upstream = observe::UpstreamIndex{0};
-    context.upstream_name = parts_.plan->config->upstreams.front().name;
-    context.endpoint = observe::EndpointIndex{static_cast<std::uint32_t>(server)};
-    context.endpoint_name = snapshot_->servers[server].name;
+void Worker::describe_endpoint(std::size_t endpoint, const std::string& name, SessionContext& context) const {
+    const UpstreamPlan& plan = parts_.plan->upstreams[static_cast<std::size_t>(context.upstream)];
+    context.endpoint = observe::EndpointIndex{static_cast<std::uint32_t>(plan.first_endpoint + endpoint)};
+    context.endpoint_name = name;
 }
 
 std::string Worker::session_id(ConnectionId id) const {

@@ -20,8 +20,10 @@
 #include "proxy/server/connection.h"
 #include "proxy/server/fact_sink.h"
 #include "proxy/server/plan.h"
+#include "proxy/server/pool_metrics.h"
 #include "proxy/server/verifier_metrics.h"
-#include "proxy/upstream/security.h"
+#include "proxy/upstream/pool.h"
+#include "proxy/upstream/pool_group.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::server {
@@ -33,6 +35,8 @@ struct WorkerParts {
     observe::MetricsRegistry& registry;
     Authenticators& authenticators;
     policy::LimitStore& limits;
+    std::vector<std::unique_ptr<upstream::PoolGroup>>& pool_groups;  ///< by upstream
+    Served served;
 };
 
 class Worker final : private auth::VerdictReceiver {
@@ -52,7 +56,7 @@ class Worker final : private auth::VerdictReceiver {
 
     // Any thread.
     void adopt(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer);
-    void set_snapshot(std::shared_ptr<const upstream::Snapshot> snapshot);
+    void set_snapshot(std::size_t upstream, std::shared_ptr<const upstream::Snapshot> snapshot);
     void set_servable(Servable servable);
     void stop_accepting();
     void drain();
@@ -70,13 +74,16 @@ class Worker final : private auth::VerdictReceiver {
     [[nodiscard]] FactSink& facts() noexcept { return facts_; }
     [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
     [[nodiscard]] const net::TlsContext& tls_context(const ListenerPlan& listener) const;
-    [[nodiscard]] smtp::Capabilities offer() const { return offer_; }
+    /// What a message of the listener's clients can use, whichever upstream it goes to (decisions 5).
+    [[nodiscard]] const smtp::Capabilities& offer(const ListenerPlan& listener) const;
     [[nodiscard]] const Servable& servable() const noexcept { return servable_; }
-    [[nodiscard]] std::vector<upstream::Candidate> upstream_candidates() const;
-    [[nodiscard]] const upstream::Security& upstream_security() const noexcept { return upstream_security_; }
-    void server_taken(std::size_t server) { ++in_use_.at(server); }
-    void server_released(std::size_t server) { --in_use_.at(server); }
-    void describe(std::size_t server, SessionContext& context) const;
+    [[nodiscard]] upstream::Pool& pool(std::size_t upstream) { return *upstreams_[upstream].pool; }
+    /// The session is over.
+    void forget_upstreams_of(ConnectionId id) {
+        for (const Upstream& upstream : upstreams_) upstream.pool->forget(id.value);
+    }
+    void describe_upstream(std::size_t upstream, SessionContext& context) const;
+    void describe_endpoint(std::size_t endpoint, const std::string& name, SessionContext& context) const;
     [[nodiscard]] std::string session_id(ConnectionId id) const;
     /// Runs after the current callback, if the connection still lives.
     void later(ConnectionId id, std::move_only_function<void(Connection&)> task);
@@ -84,6 +91,7 @@ class Worker final : private auth::VerdictReceiver {
     void reap(ConnectionId id);
 
   private:
+    [[nodiscard]] Result<void> make_pools();
     Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics& metrics);
 
     void on_verdict(ConnectionId id, auth::Verdict verdict) override;
@@ -100,11 +108,14 @@ class Worker final : private auth::VerdictReceiver {
     VerifierMetrics verifier_metrics_;
     std::unique_ptr<auth::Verifier> verifier_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
-    upstream::Security upstream_security_;
-    std::shared_ptr<const upstream::Snapshot> snapshot_;
-    smtp::Capabilities offer_;
-    Servable servable_;                ///< mechanisms that every backend can serve
-    std::vector<std::size_t> in_use_;  ///< connections by upstream server
+    struct Upstream {
+        std::unique_ptr<PoolMetrics> metrics;
+        std::unique_ptr<upstream::Pool> pool;
+        std::shared_ptr<const upstream::Snapshot> snapshot = std::make_shared<upstream::Snapshot>();
+    };
+    std::vector<Upstream> upstreams_;
+    std::vector<smtp::Capabilities> offers_;  ///< by listener
+    Servable servable_;                       ///< mechanisms that every backend can serve
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
     std::uint64_t next_id_;
     std::uint64_t id_prefix_;

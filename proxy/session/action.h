@@ -3,6 +3,7 @@
 // costs no allocation. Pure.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "auth/dialogue/verifier.h"
@@ -14,8 +15,18 @@
 namespace gatepost::session {
 
 enum class UpstreamGoodbye {
-    kAbort,  ///< at once, so that nothing unfinished can count as a message
-    kQuit,   ///< QUIT was sent: let it go out first
+    kAbort,   ///< at once, so that nothing unfinished can count as a message
+    kQuit,    ///< QUIT was sent: let it go out first
+    kReturn,  ///< no transaction is open on it and nothing is awaited: whoever is next may have it
+};
+
+/// What kind of connection a transaction needs. Views are valid during the call.
+struct UpstreamWanted {
+    std::size_t upstream = 0;          ///< index in Settings::upstreams
+    bool is_new = false;               ///< no transaction may have been on it before
+    std::string_view greeting_name{};  ///< of the client …
+    bool is_esmtp = false;
+    std::string_view user{};  ///< … and who it has proved to be; "" without AUTH
 };
 
 class Actions {
@@ -39,10 +50,9 @@ class Actions {
     /// Counts; nobody waits for the answer.
     virtual void charge_limits(std::vector<policy::LimitQuestion> questions) = 0;
 
-    virtual void open_upstream() = 0;
-    /// Handshake with the upstream, which has answered STARTTLS and sent nothing behind that.
-    virtual void secure_upstream() = 0;
-    virtual void drop_upstream(UpstreamGoodbye goodbye) = 0;
+    /// UpstreamReady or UpstreamNotOpened follows, never inside this call, unless it is left before.
+    virtual void open_upstream(const UpstreamWanted& wanted) = 0;
+    virtual void leave_upstream(UpstreamGoodbye goodbye) = 0;
 
     /// One deadline at a time; setting forgets the one before.
     virtual void set_deadline(Duration from_now) = 0;

@@ -97,6 +97,7 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
         }
         case Outcome::kAccepted:
             authenticated_ = true;
+            release_upstream();  // one that is held knows the client by no name, or by another
             identity_ = std::move(verdict.identity);
             return end_auth(AuthEnd::kSucceeded, auth::Reason::kNone, replies::kAuthenticated);
         case Outcome::kRejected: return end_auth_delayed(AuthEnd::kRefusedCredentials, verdict.reason, true);

@@ -15,6 +15,8 @@ bool Conversation::must_wait(const smtp::Command& command) const {
     const bool goes_upstream = command.verb == Verb::kMail || command.verb == Verb::kRcpt ||
                                command.verb == Verb::kData || command.verb == Verb::kBdat;
     if (goes_upstream && upstream_ && !upstream_->can_send()) return true;
+    // Only MAIL is said again should the connection be stale.
+    if (goes_upstream && owed_ > 0 && is_on_trial()) return true;
     if (owed_ == 0) return false;
     if (client_leg_.refusal(command, standing()) != nullptr) return true;
     if (command.verb == Verb::kRcpt) return refusal_of_recipient(command.argument).has_value();
@@ -68,6 +70,8 @@ void Conversation::perform(const smtp::Command& command, ByteView behind) {
 
 void Conversation::greet(const smtp::Command& command) {
     if (!smtp::is_greeting_name(command.argument)) return refuse(command.verb, replies::kBadGreetingName);
+    // One that is still to forget a transaction may know the client by another name.
+    if (command.argument != client_leg_.greeting_name()) release_upstream();
     reset_transaction();
     client_leg_.greeted(command.argument, command.verb == Verb::kEhlo);
     if (command.verb == Verb::kEhlo) {

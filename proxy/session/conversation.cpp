@@ -1,5 +1,5 @@
-// Octets, lines, deadlines and ends. What commands do is in commands.cpp, authentication.cpp, transaction.cpp
-// and message_data.cpp.
+// Octets, lines, deadlines and ends. What commands do is in commands.cpp, authentication.cpp,
+// transaction.cpp, message_data.cpp and upstream.cpp.
 #include "proxy/session/conversation.h"
 
 #include <algorithm>
@@ -53,50 +53,6 @@ std::size_t Conversation::on(const BytesFromClient& event) {
     has_unread_ = consumed < event.bytes.size();
     settle();
     return consumed;
-}
-
-std::size_t Conversation::on(const BytesFromUpstream& event) {
-    std::size_t consumed = 0;
-    while (upstream_) {
-        std::string out;
-        const smtp::UpstreamLeg::Result result = upstream_->next(event.bytes.substr(consumed), out);
-        consumed += result.consumed;
-        const bool talks_unasked = result.ends_silence && consumed < event.bytes.size();
-        if (!out.empty() && !talks_unasked) actions_.send_to_upstream(out);
-        take_upstream_event(talks_unasked ? smtp::UpstreamLeg::Event::kNonsense : result.event);
-        if (result.consumed == 0) break;
-    }
-    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
-    settle();
-    return upstream_ ? consumed : event.bytes.size();
-}
-
-void Conversation::on(UpstreamLost event) {
-    if (state_ == State::kAwaitingUpstream) {
-        switch (event.why) {
-            case UpstreamLost::Why::kUnreachable:
-                upstream_not_opened(UpstreamOpening::kUnreachable, replies::kUpstreamUnreachable);
-                break;
-            case UpstreamLost::Why::kLost:
-                upstream_not_opened(UpstreamOpening::kLost, replies::kUpstreamLost);
-                break;
-            case UpstreamLost::Why::kTlsFailed:
-                upstream_not_opened(UpstreamOpening::kTlsFailed, replies::kUpstreamTls, event.what);
-                break;
-        }
-    } else if (upstream_) {
-        upstream_failed(replies::kUpstreamLost, "connection lost");
-    }
-    if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
-    settle();
-}
-
-void Conversation::on(UpstreamSecured /*event*/) {
-    if (!upstream_ || state_ != State::kAwaitingUpstream) return;
-    std::string out;
-    upstream_->secured(out);
-    actions_.send_to_upstream(out);
-    settle();
 }
 
 void Conversation::on(VerdictArrived event) {
@@ -155,7 +111,10 @@ void Conversation::on(TimerFired event) {
             break;
         case State::kAwaitingAuthDelay: auth_delay_over(); break;
         case State::kAwaitingUpstream:
-            upstream_not_opened(UpstreamOpening::kTimedOut, replies::kUpstreamUnreachable);
+            upstream_not_opened(UpstreamOutcome::kTimedOut, replies::kUpstreamUnreachable);
+            break;
+        case State::kAwaitingReset:
+            upstream_not_opened(UpstreamOutcome::kTimedOut, replies::kUpstreamTimeout);
             break;
         case State::kAwaitingGoAhead:
         case State::kAwaitingFinal: upstream_failed(replies::kUpstreamTimeout, "no answer in time"); break;
@@ -179,11 +138,6 @@ bool Conversation::is_between_transactions() const noexcept {
     return !transaction_ && owed_ == 0;
 }
 
-/// An answer of the upstream is awaited, whether the client waits for it (MAIL) or not (RSET).
-bool Conversation::upstream_owes() const noexcept {
-    return owed_ > 0 || (upstream_ && upstream_->awaited() > 0);
-}
-
 void Conversation::enter(State state) {
     state_ = state;
     progressed_ = true;
@@ -191,6 +145,7 @@ void Conversation::enter(State state) {
 
 /// The end of each event: what became possible by it, and the deadline for what is waited for now.
 void Conversation::settle() {
+    return_upstream();
     if (draining_ && state_ == State::kAwaitingCommand && is_between_transactions()) {
         say_and_close(replies::kShuttingDown, CloseReason::kDrain);
     }
@@ -204,7 +159,7 @@ void Conversation::arm_deadline() {
         case State::kConnecting:
         case State::kAwaitingTls: return actions_.set_deadline(settings_.handshake_timeout);
         case State::kAwaitingCommand:
-            return actions_.set_deadline(upstream_owes() ? settings_.reply_timeout
+            return actions_.set_deadline(upstream_owes() ? upstream_settings().reply_timeout
                                                          : settings_.command_timeout);
         case State::kAwaitingAuthLine:
         case State::kAwaitingLateLimits:
@@ -214,9 +169,10 @@ void Conversation::arm_deadline() {
         case State::kAwaitingGuessRefusal:
         case State::kAwaitingVerdict:
         case State::kAwaitingAuthDelay: return actions_.set_deadline(settings_.failure_delay);
-        case State::kAwaitingUpstream: return actions_.set_deadline(settings_.connect_timeout);
+        case State::kAwaitingUpstream: return actions_.set_deadline(upstream_settings().connect_timeout);
+        case State::kAwaitingReset:
         case State::kAwaitingGoAhead:
-        case State::kAwaitingFinal: return actions_.set_deadline(settings_.reply_timeout);
+        case State::kAwaitingFinal: return actions_.set_deadline(upstream_settings().reply_timeout);
         case State::kReceivingData:
         case State::kRefusingData:
         case State::kReceivingChunk:
@@ -243,6 +199,7 @@ std::size_t Conversation::take_some(ByteView bytes) {
         case State::kAwaitingLateVerdict:
         case State::kAwaitingAuthDelay:
         case State::kAwaitingUpstream:
+        case State::kAwaitingReset:
         case State::kAwaitingGoAhead:
         case State::kAwaitingFinal:
         case State::kClosed: return 0;

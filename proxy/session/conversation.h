@@ -47,6 +47,7 @@ enum class State : std::uint8_t {
     kAwaitingLateVerdict,   ///< the same, and the failure delay is over
     kAwaitingAuthDelay,     ///< refused; answered when the failure delay is over
     kAwaitingUpstream,      ///< MAIL waits for a connection
+    kAwaitingReset,         ///< MAIL waits for 250 to RSET, on a used connection without PIPELINING
     kAwaitingGoAhead,       ///< DATA was sent; 354 awaited, for DATA or for a first chunk
     kReceivingData,         ///< message data, to its end mark
     kRefusingData,          ///< the same, dropped; `refusal_` is said at its end
@@ -71,8 +72,9 @@ class Conversation {
     [[nodiscard]] std::size_t on(const BytesFromClient& event);
     /// Likewise: what is left is the beginning of a line.
     [[nodiscard]] std::size_t on(const BytesFromUpstream& event);
+    void on(const UpstreamReady& event);
+    void on(UpstreamNotOpened event);
     void on(UpstreamLost event);
-    void on(UpstreamSecured event);
     void on(VerdictArrived event);
     void on(const LimitsAnswered& event);
     void on(TimerFired event);
@@ -119,7 +121,6 @@ class Conversation {
     void say(const smtp::StaticReply& reply);
     void answer(smtp::Verb verb, const smtp::StaticReply& reply);
     void refuse(smtp::Verb verb, const smtp::StaticReply& reply);
-    [[nodiscard]] bool upstream_owes() const noexcept;
     [[nodiscard]] bool ends_with_this_error();
     void pass_on(smtp::Verb verb, const smtp::Reply& reply);
     [[nodiscard]] const std::vector<std::string>& mechanisms() const noexcept;
@@ -156,21 +157,31 @@ class Conversation {
     void send_mail();
     [[nodiscard]] std::optional<smtp::StaticReply> refusal_of_recipient(ByteView argument) const;
     void add_recipient(ByteView argument);
-    void take_upstream_event(smtp::UpstreamLeg::Event event);
     void take_upstream_answer();
     void take_mail_answer();
     void take_recipient_answer();
-    void upstream_opened();
-    void upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply, std::string_view what = {});
-    void upstream_failed(const smtp::StaticReply& reply, std::string_view what);
-    void answer_owed(const smtp::StaticReply& reply);
     void reset_transaction();
-    void reset_upstream();
-    void drop_upstream();
-    void release_upstream();
     void end_message(Result result, Origin origin, int code, std::string_view reply);
     void end_message(Origin origin, int code, std::string_view reply);
     [[nodiscard]] std::string received_field() const;
+
+    // upstream.cpp: which upstream, how it is had, what goes wrong with it, how it is left
+    [[nodiscard]] std::optional<std::size_t> upstream_for(std::string_view sender) const;
+    void open_upstream(bool is_new);
+    void take_upstream_event(smtp::UpstreamLeg::Event event);
+    [[nodiscard]] bool upstream_owes() const noexcept;
+    [[nodiscard]] bool is_on_trial() const noexcept;
+    [[nodiscard]] const UpstreamSettings& upstream_settings() const {
+        return settings_.upstreams[upstream_index_];
+    }
+    void upstream_not_opened(UpstreamOutcome how, const smtp::StaticReply& reply, std::string_view what = {});
+    void upstream_broke(const smtp::StaticReply& reply, std::string_view what);
+    void upstream_failed(const smtp::StaticReply& reply, std::string_view what);
+    void answer_owed(const smtp::StaticReply& reply);
+    void reset_upstream();
+    void drop_upstream();
+    void release_upstream();
+    void return_upstream();
 
     // message_data.cpp: DATA, BDAT and the end of data
     void begin_data();
@@ -223,8 +234,11 @@ class Conversation {
     std::unique_ptr<auth::Exchange> exchange_;         ///< while an AUTH is under way
     std::unique_ptr<auth::Step> waiting_step_;         ///< not judged before the limits have answered
     Duration guess_delay_{};
-    std::unique_ptr<smtp::UpstreamLeg> upstream_;  ///< from open_upstream() to drop_upstream()
-    std::unique_ptr<Transaction> transaction_;     ///< from MAIL to its end
+    std::unique_ptr<smtp::UpstreamLeg> upstream_;  ///< from UpstreamReady to leave_upstream()
+    std::size_t upstream_index_ = 0;               ///< whose it is: index in Settings::upstreams
+    bool upstream_was_used_ = false;               ///< for another transaction
+    bool upstream_is_proven_ = false;           ///< it has answered MAIL; a used one may be stale until then
+    std::unique_ptr<Transaction> transaction_;  ///< from MAIL to its end
 
     // A chunk or the data being dropped may belong to no transaction at all.
     std::uint64_t chunk_left_ = 0;

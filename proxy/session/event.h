@@ -10,6 +10,7 @@
 #include "proxy/base/bytes.h"
 #include "proxy/base/clock.h"
 #include "proxy/policy/limit_store.h"
+#include "proxy/session/fact.h"
 #include "proxy/smtp/capabilities.h"
 
 namespace gatepost::session {
@@ -54,15 +55,21 @@ struct LimitsAnswered {
     policy::LimitAnswers answers;
 };
 
-/// The upstream that Actions::open_upstream() asked for cannot be had, or the connection to it ended.
-struct UpstreamLost {
-    enum class Why { kUnreachable, kLost, kTlsFailed };
-    Why why = Why::kLost;
-    std::string_view what{};  ///< of kTlsFailed: why; valid during the call
+/// The connection that Actions::open_upstream() asked for is there: greeted, secured, authenticated, and told
+/// who the client is, as configured.
+struct UpstreamReady {
+    smtp::Capabilities capabilities{};
+    bool was_used = false;  ///< for a transaction before: it may be stale
 };
 
-/// The handshake that Actions::secure_upstream() began is complete.
-struct UpstreamSecured {};
+/// It cannot be had.
+struct UpstreamNotOpened {
+    UpstreamOutcome how = UpstreamOutcome::kUnreachable;
+    std::string_view what{};  ///< more about it, for the log; valid during the call
+};
+
+/// The connection ended.
+struct UpstreamLost {};
 
 /// The deadline set last has passed. `upstream_is_stuck`: octets wait that the upstream does not take.
 struct TimerFired {

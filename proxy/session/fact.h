@@ -97,7 +97,7 @@ struct MessageEnded {
 /// A transaction begins: the clock for its duration starts.
 struct MessageBegun {};
 
-enum class UpstreamOpening {
+enum class UpstreamOutcome {
     kOpened,
     kRefusedNow,
     kRefused,
@@ -105,16 +105,25 @@ enum class UpstreamOpening {
     kTimedOut,
     kNonsense,
     kLost,
-    kTlsFailed,  ///< or it is required and cannot be had
+    kTlsFailed,    ///< or it is required and cannot be had
+    kAuthFailed,   ///< Gatepost's own AUTH
+    kNotHonoured,  ///< it does not do what is configured
+    kBusy,         ///< all connections that are allowed were in use for too long
+    kNoRoute,      ///< the user's record names an upstream that there is not
 };
 struct UpstreamOpeningEnded {
-    UpstreamOpening how = UpstreamOpening::kOpened;
+    UpstreamOutcome how = UpstreamOutcome::kOpened;
     std::string_view what;  ///< what the upstream said, or why TLS failed; "" where there is nothing to say
 };
 
 struct UpstreamReplied {
     smtp::Awaited awaited = smtp::Awaited::kMail;
     int code = 0;  ///< 0 = it was no reply, or none that can be
+};
+
+/// A used upstream connection proved stale before anything was accepted on it; another takes its place.
+struct UpstreamReplaced {
+    std::string_view what;
 };
 
 /// The upstream connection failed inside a transaction.
@@ -124,7 +133,7 @@ struct UpstreamFailed {
 
 using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded, GuessRefused, GuessDelayed,
                           RecipientAnswered, MessageBegun, MessageEnded, UpstreamOpeningEnded,
-                          UpstreamReplied, UpstreamFailed>;
+                          UpstreamReplied, UpstreamReplaced, UpstreamFailed>;
 
 enum class CloseReason {
     kQuit,

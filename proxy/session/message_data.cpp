@@ -103,9 +103,12 @@ void Conversation::begin_chunk(const smtp::Command& command) {
     send_chunk();
 }
 
-/// Announces the chunk upstream, or asks for 354 where chunks are unknown there.
+/// Announces the chunk upstream, or asks for 354 where chunks are unknown there; also where an upstream that
+/// once said a word too many could be out of step: its 250 to a recipient, one place too late, would look
+/// like the 250 to the last chunk. No word but 354 can be taken for the answer to DATA.
 void Conversation::send_chunk() {
-    if (!upstream_->capabilities().chunking) {
+    const bool may_be_out_of_step = upstream_was_used_ || transaction_->was_pipelined;
+    if (!upstream_->capabilities().chunking || may_be_out_of_step) {
         enter(State::kReceivingChunk);
         if (!transaction_->chunks_as_data) {
             transaction_->chunks_as_data = true;

@@ -8,9 +8,18 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/policy/guessing.h"
-#include "proxy/smtp/upstream_leg.h"
+#include "proxy/policy/routes.h"
 
 namespace gatepost::session {
+
+struct UpstreamSettings {
+    std::string name;  ///< as users' records name it
+    /// For everything from MAIL to a connection that is ready, waiting for a free one included. Whoever opens
+    /// it keeps its own time; this is the limit for when nothing at all is heard.
+    Duration connect_timeout = std::chrono::seconds(10);
+    Duration reply_timeout = std::chrono::minutes(5);
+    bool mail_auth = false;  ///< MAIL … AUTH=<user> (RFC 4954 section 5)
+};
 
 struct Settings {
     std::string hostname;  ///< greeting, EHLO reply, Received:
@@ -35,12 +44,13 @@ struct Settings {
     Duration command_timeout = std::chrono::minutes(5);
     Duration auth_timeout = std::chrono::seconds(60);  ///< for each line of an AUTH exchange
     Duration data_timeout = std::chrono::minutes(10);  ///< without one octet of message data
-    smtp::StartTls upstream_start_tls = smtp::StartTls::kNever;
     Duration failure_delay =
         std::chrono::seconds(1);  ///< every refused AUTH is answered this long after its last line
     Duration handshake_timeout = std::chrono::seconds(15);
-    Duration connect_timeout = std::chrono::seconds(10);
-    Duration reply_timeout = std::chrono::minutes(5);
+
+    std::string listener;  ///< its name, for the routes
+    policy::Routes routes{{}};
+    std::vector<UpstreamSettings> upstreams{UpstreamSettings{}};  ///< never empty; the first is the default
 };
 
 /// RFC 4954 section 4.

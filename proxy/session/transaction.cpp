@@ -1,6 +1,7 @@
 // The mail transaction up to its data: MAIL, RCPT, and the upstream with its answers and failures.
 #include "proxy/session/transaction.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/base/printable.h"
@@ -33,10 +34,16 @@ void Conversation::begin_transaction(ByteView argument) {
     transaction_->mail = std::move(*mail);
     transaction_->begun = now_;
     actions_.report(MessageBegun{});
-    if (upstream_) return send_mail();
-    upstream_ = std::make_unique<smtp::UpstreamLeg>(settings_.hostname, settings_.upstream_start_tls);
-    enter(State::kAwaitingUpstream);
-    actions_.open_upstream();
+    const std::optional<std::size_t> upstream = upstream_for(transaction_->mail.sender);
+    if (!upstream)
+        return upstream_not_opened(UpstreamOutcome::kNoRoute, replies::kNoRoute, identity_.upstream);
+    if (upstream_ && upstream_index_ == *upstream) {
+        upstream_was_used_ = true;
+        return send_mail();
+    }
+    release_upstream();
+    upstream_index_ = *upstream;
+    open_upstream(false);
 }
 
 /// Parameters go as the EHLO of this very connection allows, not the last probe's (decisions 9b).
@@ -50,7 +57,9 @@ void Conversation::send_mail() {
     const std::size_t added =
         transaction_->mail.size && settings_.received_header ? received_field().size() : 0;
     std::string command;
-    smtp::append_mail(command, transaction_->mail, able, added);
+    std::optional<std::string> submitter;
+    if (upstream_settings().mail_auth) submitter = authenticated_ ? identity_.user : "<>";
+    smtp::append_mail(command, transaction_->mail, able, added, submitter);
     actions_.send_to_upstream(command);
     upstream_->await(Awaited::kMail);
     ++owed_;
@@ -79,50 +88,10 @@ void Conversation::add_recipient(ByteView argument) {
     smtp::append_rcpt(command, *smtp::parse_rcpt(argument), upstream_->capabilities());
     actions_.send_to_upstream(command);
     upstream_->await(Awaited::kRcpt);
+    transaction_->was_pipelined = transaction_->was_pipelined || owed_ > 0;
     ++owed_;
     ++transaction_->pending;
     client_leg_.enter(smtp::Phase::kRcpt);
-}
-
-void Conversation::take_upstream_event(smtp::UpstreamLeg::Event event) {
-    using Event = smtp::UpstreamLeg::Event;
-    const bool opening = state_ == State::kAwaitingUpstream;
-    switch (event) {
-        case Event::kNone: return;
-        case Event::kReady: return upstream_opened();
-        case Event::kStartTls: return actions_.secure_upstream();
-        case Event::kNoTls:
-            return upstream_not_opened(UpstreamOpening::kTlsFailed, replies::kUpstreamTls,
-                                       "STARTTLS is required, and not to be had");
-        case Event::kReply: return take_upstream_answer();
-        case Event::kRefused:
-            return upstream_not_opened(
-                upstream_->reply().is_permanent() ? UpstreamOpening::kRefused : UpstreamOpening::kRefusedNow,
-                replies::kUpstreamRefuses, upstream_->reply().text);
-        case Event::kGoingAway:
-            if (opening)
-                return upstream_not_opened(UpstreamOpening::kRefusedNow, replies::kUpstreamRefuses,
-                                           upstream_->reply().text);
-            return upstream_failed(replies::kUpstreamRefuses, "421");
-        case Event::kNonsense:
-            actions_.report(UpstreamReplied{});
-            if (opening) return upstream_not_opened(UpstreamOpening::kNonsense, replies::kUpstreamNonsense);
-            return upstream_failed(replies::kUpstreamNonsense, "an answer that cannot be");
-    }
-}
-
-void Conversation::upstream_opened() {
-    actions_.report(UpstreamOpeningEnded{UpstreamOpening::kOpened, upstream_->reply().text});
-    if (state_ == State::kAwaitingUpstream) send_mail();
-}
-
-void Conversation::upstream_not_opened(UpstreamOpening how, const smtp::StaticReply& reply,
-                                       std::string_view what) {
-    actions_.report(UpstreamOpeningEnded{how, what});
-    drop_upstream();
-    enter(State::kAwaitingCommand);
-    answer(Verb::kMail, reply);
-    end_message(Origin::kUpstream, reply.code, reply.text);
 }
 
 void Conversation::take_upstream_answer() {
@@ -131,7 +100,8 @@ void Conversation::take_upstream_answer() {
     actions_.report(UpstreamReplied{answered, reply.code});
     if (answered == Awaited::kReset || answered == Awaited::kQuit) {
         progressed_ = true;  // from now on the client is waited for again
-        if (!reply.is_positive()) upstream_failed(replies::kUpstreamNonsense, "refused RSET");
+        if (!reply.is_positive()) return upstream_broke(replies::kUpstreamNonsense, "refused RSET");
+        if (state_ == State::kAwaitingReset) send_mail();
         return;
     }
     progressed_ = true;
@@ -154,6 +124,7 @@ void Conversation::take_upstream_answer() {
 
 void Conversation::take_mail_answer() {
     const smtp::Reply& reply = upstream_->reply();
+    upstream_is_proven_ = true;
     pass_on(Verb::kMail, reply);
     transaction_->mail_accepted = reply.is_positive();
     if (reply.is_positive()) return;
@@ -169,80 +140,12 @@ void Conversation::take_recipient_answer() {
     actions_.report(RecipientAnswered{result_of(reply.code), Origin::kUpstream});
 }
 
-/// The connection to the upstream is of no use any more. Whoever waits for an answer of it gets `reply`.
-void Conversation::upstream_failed(const smtp::StaticReply& reply, std::string_view what) {
-    if (transaction_) actions_.report(UpstreamFailed{what});
-    const bool in_data = state_ == State::kReceivingData || state_ == State::kReceivingChunk;
-    const bool chunk_follows = state_ == State::kAwaitingGoAhead && transaction_->chunks_as_data;
-    if (in_data || chunk_follows) {
-        drop_upstream();
-        return refuse_data(reply, Origin::kUpstream);
-    }
-    const bool was_waiting = state_ == State::kAwaitingGoAhead || state_ == State::kAwaitingFinal;
-    const bool out_of_step = state_ == State::kAwaitingGoAhead && has_unread_;
-    answer_owed(reply);
-    drop_upstream();
-    if (was_waiting) enter(State::kAwaitingCommand);
-    // A client that has heard 250 to its MAIL goes on with the transaction, and must hear 451, not 503, until
-    // it ends it.
-    const bool goes_on = transaction_ && transaction_->mail_accepted && !was_waiting;
-    if (!goes_on) end_message(Origin::kUpstream, reply.code, reply.text);
-    if (client_gone_) return close(CloseReason::kClientGone);
-    if (out_of_step) end_out_of_step();
-}
-
-void Conversation::answer_owed(const smtp::StaticReply& reply) {
-    for (; owed_ > 0; --owed_) {
-        std::optional<Awaited> awaited = upstream_->give_up_next();
-        while (awaited == Awaited::kReset) awaited = upstream_->give_up_next();
-        switch (awaited.value_or(upstream_->answered())) {
-            case Awaited::kMail: answer(Verb::kMail, reply); break;
-            case Awaited::kRcpt:
-                answer(Verb::kRcpt, reply);
-                actions_.report(RecipientAnswered{Result::kTransient, Origin::kUpstream});
-                break;
-            case Awaited::kData:
-            case Awaited::kEndOfData: answer(Verb::kData, reply); break;
-            case Awaited::kChunk:
-            case Awaited::kLastChunk: answer(Verb::kBdat, reply); break;
-            case Awaited::kReset:
-            case Awaited::kQuit: break;
-        }
-    }
-}
-
 /// RSET, EHLO: the client gives its transaction up.
 void Conversation::reset_transaction() {
     chunks_are_refused_ = false;
     if (!transaction_) return;
     reset_upstream();
     end_message(Result::kAborted, Origin::kClient, 0, "");
-}
-
-/// Makes the upstream forget the transaction. Inside message data only ending the connection does that.
-void Conversation::reset_upstream() {
-    if (!upstream_) return;
-    if (!upstream_->can_send() || upstream_->awaited() > 0 || (transaction_ && transaction_->data_begun)) {
-        return drop_upstream();
-    }
-    actions_.send_to_upstream("RSET\r\n");
-    upstream_->await(Awaited::kReset);
-}
-
-void Conversation::drop_upstream() {
-    if (!upstream_) return;
-    upstream_.reset();
-    actions_.drop_upstream(UpstreamGoodbye::kAbort);
-}
-
-/// The session has no more use for it: QUIT where that cannot be taken for message data, else an abrupt end.
-void Conversation::release_upstream() {
-    if (!upstream_) return;
-    const bool idle = upstream_->can_send() && upstream_->awaited() == 0;
-    if (!idle || (transaction_ && transaction_->data_begun)) return drop_upstream();
-    actions_.send_to_upstream("QUIT\r\n");
-    upstream_.reset();
-    actions_.drop_upstream(UpstreamGoodbye::kQuit);
 }
 
 void Conversation::end_message(Origin origin, int code, std::string_view reply) {

@@ -20,7 +20,8 @@ struct Conversation::Transaction {
 
     // Recipients
     bool mail_accepted = false;
-    std::size_t pending = 0;  ///< sent, the upstream's answer awaited
+    bool was_pipelined = false;  ///< a command went upstream before the one ahead of it was answered
+    std::size_t pending = 0;     ///< sent, the upstream's answer awaited
     std::size_t accepted = 0;
     std::size_t refused = 0;
     std::optional<smtp::Reply> mail_refusal;  ///< kept while answers to pipelined commands are outstanding

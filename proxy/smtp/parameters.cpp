@@ -188,8 +188,8 @@ std::optional<StaticReply> missing_at(const Capabilities& upstream, const RcptAr
     return std::nullopt;
 }
 
-void append_mail(std::string& out, const MailArguments& mail, const Capabilities& upstream,
-                 std::size_t added) {
+void append_mail(std::string& out, const MailArguments& mail, const Capabilities& upstream, std::size_t added,
+                 const std::optional<std::string>& submitter) {
     out += "MAIL FROM:<";
     out += mail.sender;
     out += '>';
@@ -204,6 +204,7 @@ void append_mail(std::string& out, const MailArguments& mail, const Capabilities
     if (mail.smtputf8) out += " SMTPUTF8";
     if (!mail.dsn_return.empty()) out += " RET=" + mail.dsn_return;
     if (!mail.envelope_id.empty()) out += " ENVID=" + mail.envelope_id;
+    if (submitter) out += " AUTH=" + (*submitter == "<>" ? *submitter : xtext_encode(*submitter));
     out += kCrlf;
 }
 

@@ -54,9 +54,9 @@ using Parsed = std::expected<Arguments, StaticReply>;
 [[nodiscard]] std::optional<StaticReply> missing_at(const Capabilities& upstream, const RcptArguments& rcpt);
 
 /// Appends the command, with its CRLF, as far as `upstream` knows the parameters. `added` octets are put on
-/// top of SIZE.
-void append_mail(std::string& out, const MailArguments& mail, const Capabilities& upstream,
-                 std::size_t added);
+/// top of SIZE; `submitter` is who AUTH= names (RFC 4954 section 5), "<>" for nobody, nothing: no AUTH=.
+void append_mail(std::string& out, const MailArguments& mail, const Capabilities& upstream, std::size_t added,
+                 const std::optional<std::string>& submitter = std::nullopt);
 void append_rcpt(std::string& out, const RcptArguments& rcpt, const Capabilities& upstream);
 
 }  // namespace gatepost::smtp

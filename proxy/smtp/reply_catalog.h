@@ -29,6 +29,11 @@ inline constexpr StaticReply kUpstreamLost{451, "4.4.2",
 inline constexpr StaticReply kUpstreamTimeout{451, "4.4.2",
                                               "Mail server did not answer in time, try again later"};
 inline constexpr StaticReply kUpstreamRefuses{451, "4.3.2", "Mail server takes no mail now, try again later"};
+inline constexpr StaticReply kUpstreamBusy{451, "4.3.2",
+                                           "No connection to the mail server is free, try again later"};
+inline constexpr StaticReply kUpstreamUnusable{
+    451, "4.3.5", "Mail server does not do what is configured for it, try again later"};
+inline constexpr StaticReply kNoRoute{451, "4.3.5", "No mail server is configured for this, try again later"};
 inline constexpr StaticReply kUpstreamTls{451, "4.7.5",
                                           "No secure connection to the mail server, try again later"};
 inline constexpr StaticReply kUpstreamNonsense{451, "4.3.0",

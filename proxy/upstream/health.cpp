@@ -19,4 +19,15 @@ bool Health::note(bool good) {
     return true;
 }
 
+bool Health::note_session(bool good) {
+    failed_sessions_ = good ? 0 : failed_sessions_ + 1;
+    return healthy_ && failed_sessions_ >= fall_;
+}
+
+void Health::eject() {
+    healthy_ = false;
+    against_ = 0;
+    failed_sessions_ = 0;
+}
+
 }  // namespace gatepost::upstream

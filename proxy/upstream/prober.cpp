@@ -1,15 +1,14 @@
 #include "proxy/upstream/prober.h"
 
-#include <cstring>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "proxy/base/printable.h"
-#include "proxy/net/dialer.h"
 #include "proxy/net/timer.h"
-#include "proxy/net/transport.h"
-#include "proxy/smtp/upstream_leg.h"
 #include "proxy/upstream/health.h"
+#include "proxy/upstream/introduction.h"
+#include "proxy/upstream/opener.h"
 
 namespace gatepost::upstream {
 namespace {
@@ -19,181 +18,208 @@ constexpr std::chrono::seconds kGrace{1};
 }  // namespace
 
 /// One server's probes, one at a time.
-class Prober::ServerProbe final : public net::TransportHandler,
-                                  public std::enable_shared_from_this<ServerProbe> {
+class Prober::Address final {
   public:
-    ServerProbe(Prober& prober, std::size_t server, net::EventLoop& loop, net::Resolver& resolver)
+    Address(Prober& prober, Server server)
         : prober_(prober),
-          server_(server),
-          loop_(loop),
-          resolver_(resolver),
+          server_(std::move(server)),
           health_(prober.settings_.rise, prober.settings_.fall),
-          next_(loop, [this] { begin(); }),
-          deadline_(loop, [this] { end(false, "no answer in time"); }),
-          patience_(loop, [this] { give_up_on_address(); }) {
-        known_.name = prober.settings_.servers[server].name;
-        known_.tls_name = prober.settings_.servers[server].tls_name;
+          next_(prober.loop_, [this] { begin(); }) {
+        next_.start(Duration::zero());
     }
 
-    void begin() {
-        deadline_.start(prober_.settings_.timeout);
-        is_probing_ = true;
-        resolver_.resolve(known_.name, loop_, [self = weak_from_this()](net::Resolution addresses) {
-            if (const auto probe = self.lock()) probe->resolved(std::move(addresses));
-        });
-    }
+    [[nodiscard]] const Server& server() const noexcept { return server_; }
 
-    void start_soon() { next_.start(Duration::zero()); }
-
-    std::size_t on_bytes(net::Transport& /*transport*/, ByteView bytes) override {
-        std::size_t consumed = 0;
-        while (is_probing_ && leg_) {
-            std::string out;
-            const smtp::UpstreamLeg::Result result = leg_->next(bytes.substr(consumed), out);
-            consumed += result.consumed;
-            const bool talks_unasked = result.ends_silence && consumed < bytes.size();
-            if (!out.empty()) transport_->write(out);
-            take(talks_unasked ? smtp::UpstreamLeg::Event::kNonsense : result.event);
-            if (result.consumed == 0) break;
-        }
-        return is_probing_ ? consumed : bytes.size();
-    }
-    void on_tls_established(net::Transport& /*transport*/) override {
-        if (!is_probing_ || leg_->state() != smtp::UpstreamLeg::State::kHandshake) return;
-        std::string out;
-        leg_->secured(out);
-        transport_->write(out);
-        transport_->flush();
-    }
-    void on_drained(net::Transport& /*transport*/) override {}
-    void on_closed(net::Transport& /*transport*/, net::CloseCause cause) override {
-        if (cause == net::CloseCause::kConnectFailed && dial_next()) return;
-        if (cause == net::CloseCause::kTlsFailed)
-            return end(false, "TLS failed: " + std::string(transport_->tls_failure()));
-        end(false, cause == net::CloseCause::kConnectFailed ? "connection failed" : "connection closed");
+    /// `may_eject`: others are well.
+    void served(bool good, bool may_eject) {
+        if (!health_.note_session(good) || !may_eject) return;
+        health_.eject();
+        tell("sessions failed, one after the other");
+        prober_.publish();
     }
 
   private:
-    void resolved(net::Resolution addresses) {
-        if (!is_probing_) return;
-        // Names that cannot be resolved now have the addresses that they had: an outage of the DNS is none of
-        // the servers'.
-        if (addresses) known_.addresses = std::move(addresses->addresses);
-        if (known_.addresses.empty()) return end(false, addresses.error().message);
-        address_ = 0;
-        if (!dial_next()) end(false, "connection failed");
+    void begin() {
+        opener_ = std::make_unique<Opener>(prober_.loop_, prober_.settings_.opener,
+                                           [this](Opener::Outcome outcome) { end(std::move(outcome)); });
+        opener_->open(server_, own_header(prober_.settings_.identity, server_.address), {},
+                      prober_.settings_.timeout);
     }
 
-    /// False: there is no further address.
-    bool dial_next() {
-        patience_.stop();
-        retire();
-        while (address_ < known_.addresses.size()) {
-            std::expected<net::UniqueFd, int> socket = net::dial(known_.addresses[address_++]);
-            if (!socket) continue;
-            const Security& security = prober_.settings_.security;
-            leg_ = std::make_unique<smtp::UpstreamLeg>(prober_.settings_.our_name, security.start_tls);
-            transport_ = std::make_unique<net::Transport>(loop_, std::move(*socket), *this);
-            if (security.is_implicit) transport_->start_tls_client(*security.context, known_.tls_name);
-            transport_->start();
-            // One that hangs does not use up the time for all.
-            if (address_ < known_.addresses.size())
-                patience_.start(prober_.settings_.timeout / static_cast<int>(known_.addresses.size()));
-            return true;
-        }
-        return false;
-    }
-
-    void give_up_on_address() {
-        const bool is_silent = is_probing_ && leg_ && leg_->state() == smtp::UpstreamLeg::State::kGreeting;
-        if (is_silent && !dial_next()) end(false, "connection failed");
-    }
-
-    void take(smtp::UpstreamLeg::Event event) {
-        using Event = smtp::UpstreamLeg::Event;
-        switch (event) {
-            case Event::kNone:
-            case Event::kReply: return;
-            case Event::kReady:
-                known_.capabilities = leg_->capabilities();
-                known_.is_known = true;
-                transport_->write("QUIT\r\n");
-                return end(true, "");
-            case Event::kStartTls:
-                return transport_->start_tls_client(*prober_.settings_.security.context, known_.tls_name);
-            case Event::kNoTls: return end(false, "STARTTLS is required, and not to be had");
-            case Event::kRefused:
-            case Event::kGoingAway: return end(false, "refused: " + printable(leg_->reply().text));
-            case Event::kNonsense: return end(false, "an answer that cannot be");
-        }
-    }
-
-    void end(bool good, std::string_view what) {
-        if (!std::exchange(is_probing_, false)) return;
-        deadline_.stop();
-        patience_.stop();
-        if (good && transport_) transport_->finish(kGrace);
-        retire();
-        const bool changed = health_.note(good);
-        known_.is_healthy = health_.is_healthy();
-        prober_.observer_.probed(server_, good, what);
-        if (changed) prober_.observer_.health_changed(server_, known_.is_healthy, what);
-        prober_.update(server_, known_);
+    void end(Opener::Outcome outcome) {
+        opener_.reset();
         next_.start(prober_.settings_.interval);
+        const bool good = outcome.has_value();
+        const smtp::Capabilities before = server_.capabilities;
+        if (outcome) {
+            outcome->transport->write("QUIT\r\n");
+            outcome->transport->finish(kGrace);
+            server_.capabilities = std::move(outcome->capabilities);
+            server_.is_known = true;
+        }
+        prober_.observer_.probed(server_.endpoint, good ? nullptr : &outcome.error());
+        const bool changed = health_.note(good);
+        if (changed) tell(good ? "" : printable(outcome.error().what));
+        if (changed || before != server_.capabilities) prober_.publish();
     }
 
-    /// The transport may be in the middle of a callback: it is destroyed after it.
-    void retire() {
-        if (!transport_) return;
-        transport_->close();
-        loop_.defer([old = std::move(transport_)] {});
+    void tell(std::string_view what) {
+        server_.is_healthy = health_.is_healthy();
+        prober_.observer_.health_changed(server_.endpoint, server_.address.to_string(), server_.is_healthy,
+                                         what);
     }
 
     Prober& prober_;
-    const std::size_t server_;
-    net::EventLoop& loop_;
-    net::Resolver& resolver_;
-    Server known_;
+    Server server_;
     Health health_;
     net::Timer next_;
-    net::Timer deadline_;
-    net::Timer patience_;  ///< with an address that says nothing, while there are others
-    std::unique_ptr<smtp::UpstreamLeg> leg_;
-    std::unique_ptr<net::Transport> transport_;
-    std::size_t address_ = 0;
-    bool is_probing_ = false;
+    std::unique_ptr<Opener> opener_;
+};
+
+/// One name of the configuration, and the addresses that it has.
+class Prober::Endpoint final : public std::enable_shared_from_this<Endpoint> {
+  public:
+    Endpoint(Prober& prober, std::size_t index)
+        : prober_(prober), index_(index), again_(prober.loop_, [this] { resolve(); }) {
+        // What is no name needs no DNS, and sessions need not wait for the first answer.
+        if (const auto address = net::numeric_endpoint(settings().name)) {
+            become({.addresses = {*address}});
+        } else {
+            again_.start(Duration::zero());
+        }
+    }
+
+    void append_to(std::vector<Server>& servers) const {
+        for (const auto& address : addresses_) servers.push_back(address->server());
+    }
+
+    [[nodiscard]] Address* find(const net::SocketAddress& address) const {
+        const auto found = std::ranges::find_if(
+            addresses_, [&](const auto& one) { return one->server().address == address; });
+        return found == addresses_.end() ? nullptr : found->get();
+    }
+
+  private:
+    [[nodiscard]] const ServerToProbe& settings() const { return prober_.settings_.servers[index_]; }
+
+    void resolve() {
+        prober_.resolver_.resolve(settings().name, prober_.loop_,
+                                  [self = weak_from_this()](net::Resolution resolution) {
+                                      if (const auto endpoint = self.lock())
+                                          endpoint->resolved(std::move(resolution));
+                                  });
+    }
+
+    void resolved(net::Resolution resolution) {
+        if (resolution) {
+            has_failed_ = false;
+            ask_again_in(net::clamp_ttl(resolution->ttl));
+            return become(*resolution);
+        }
+        ask_again_in(prober_.settings_.interval);
+        // An outage of the DNS is none of the servers'.
+        if (resolution.error().failure == net::ResolveFailure::kNoSuchName) become({});
+        if (!addresses_.empty()) return;
+        const OpeningFailure failure{.why = OpeningFailure::Why::kNoAddress,
+                                     .what = resolution.error().message};
+        prober_.observer_.probed(index_, &failure);
+        if (!std::exchange(has_failed_, true))
+            prober_.observer_.health_changed(index_, "", false, failure.what);
+    }
+
+    /// A server that cannot be had may have moved.
+    void ask_again_in(Duration time) {
+        const bool is_well =
+            std::ranges::any_of(addresses_, [](const auto& address) { return address->server().is_healthy; });
+        again_.start(is_well ? time : std::min(time, prober_.settings_.interval));
+    }
+
+    /// Of an answer that is cut, or lacks a family, the rest is not known: nothing has vanished by it.
+    void become(const net::Resolved& resolved) {
+        const net::Addresses& now = resolved.addresses;
+        const auto has_vanished = [&](const auto& address) {
+            const net::SocketAddress& known = address->server().address;
+            const bool nobody_knows =
+                resolved.is_cut || (resolved.lacks_v6 && known.ip_octets().size() == 16);
+            return !nobody_knows && std::ranges::find(now, known) == now.end();
+        };
+        const bool vanished = std::erase_if(addresses_, has_vanished) > 0;
+        bool appeared = false;
+        for (const net::SocketAddress& address : now) {
+            if (find(address) != nullptr || !make_room(now)) continue;
+            appeared = true;
+            addresses_.push_back(std::make_unique<Address>(prober_, Server{.endpoint = index_,
+                                                                           .name = settings().name,
+                                                                           .tls_name = settings().tls_name,
+                                                                           .address = address,
+                                                                           .is_healthy = false,
+                                                                           .is_known = false,
+                                                                           .capabilities = {},
+                                                                           .totals = totals_of(address)}));
+        }
+        if (vanished || appeared) prober_.publish();
+    }
+
+    /// Answers that are cut may each have others: one that is not well, and not there now, is worth its place
+    /// least.
+    [[nodiscard]] bool make_room(const net::Addresses& now) {
+        if (addresses_.size() < net::kMostAddresses) return true;
+        const auto least = std::ranges::find_if(addresses_, [&](const auto& address) {
+            const Server& server = address->server();
+            return !server.is_healthy && std::ranges::find(now, server.address) == now.end();
+        });
+        if (least == addresses_.end()) return false;
+        addresses_.erase(least);
+        return true;
+    }
+
+    /// One that comes back still has the connections that it had.
+    std::shared_ptr<ServerTotals> totals_of(const net::SocketAddress& address) {
+        std::erase_if(totals_, [](const auto& known) { return known.second.expired(); });
+        for (const auto& [known, totals] : totals_) {
+            if (known == address) return totals.lock();
+        }
+        auto totals = std::make_shared<ServerTotals>();
+        totals_.emplace_back(address, totals);
+        return totals;
+    }
+
+    Prober& prober_;
+    const std::size_t index_;
+    net::Timer again_;
+    std::vector<std::unique_ptr<Address>> addresses_;
+    std::vector<std::pair<net::SocketAddress, std::weak_ptr<ServerTotals>>> totals_;
+    bool has_failed_ = false;
 };
 
 Prober::Prober(net::EventLoop& loop, net::Resolver& resolver, ProbeSettings settings, ProbeObserver& observer)
-    : settings_(std::move(settings)), observer_(observer) {
-    auto first = std::make_shared<Snapshot>();
-    for (const ServerToProbe& server : settings_.servers) {
-        Server known{.name = server.name,
-                     .tls_name = server.tls_name,
-                     .addresses = {},
-                     .is_healthy = false,
-                     .capabilities = {}};
-        if (const auto address = net::numeric_endpoint(server.name)) known.addresses = {*address};
-        first->servers.push_back(std::move(known));
-    }
-    snapshot_ = std::move(first);
-    for (std::size_t i = 0; i < settings_.servers.size(); ++i) {
-        probes_.push_back(std::make_shared<ServerProbe>(*this, i, loop, resolver));
-        probes_.back()->start_soon();
-    }
+    : loop_(loop), resolver_(resolver), settings_(std::move(settings)), observer_(observer) {
+    for (std::size_t i = 0; i < settings_.servers.size(); ++i)
+        endpoints_.push_back(std::make_shared<Endpoint>(*this, i));
+    is_complete_ = true;
+    snapshot_ = current();
 }
 
 Prober::~Prober() = default;
 
-void Prober::update(std::size_t server, Server now) {
-    const Server& before = snapshot_->servers[server];
-    if (before.addresses == now.addresses && before.is_healthy == now.is_healthy &&
-        before.capabilities == now.capabilities) {
-        return;
-    }
-    auto next = std::make_shared<Snapshot>(*snapshot_);
-    next->servers[server] = std::move(now);
-    snapshot_ = std::move(next);
+void Prober::served(std::size_t endpoint, const net::SocketAddress& address, bool good) {
+    Address* const server = endpoint < endpoints_.size() ? endpoints_[endpoint]->find(address) : nullptr;
+    if (server == nullptr) return;
+    const bool others_are_well = std::ranges::any_of(snapshot_->servers, [&](const Server& other) {
+        return other.is_healthy && (other.endpoint != endpoint || other.address != address);
+    });
+    server->served(good, others_are_well);
+}
+
+std::shared_ptr<const Snapshot> Prober::current() const {
+    auto snapshot = std::make_shared<Snapshot>();
+    for (const auto& endpoint : endpoints_) endpoint->append_to(snapshot->servers);
+    return snapshot;
+}
+
+void Prober::publish() {
+    if (!is_complete_) return;
+    snapshot_ = current();
     observer_.snapshot_changed(snapshot_);
 }
 

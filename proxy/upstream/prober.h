@@ -1,6 +1,6 @@
-// Asks each server of one upstream, again and again, what it can do: resolve, connect, TLS as sessions use
-// it, EHLO, QUIT; never a message. Publishes a new snapshot when something changed. On the thread of its
-// loop.
+// Asks each server of one upstream, again and again, what it can do: resolve, connect, TLS and AUTH as
+// sessions use them, EHLO, QUIT; never a message. Publishes a new snapshot when something changed. On the
+// thread of its loop.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/net/resolver.h"
-#include "proxy/upstream/security.h"
+#include "proxy/upstream/pool_settings.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::upstream {
@@ -23,10 +23,10 @@ struct ServerToProbe {
 
 struct ProbeSettings {
     std::vector<ServerToProbe> servers;
-    std::string our_name;  ///< in EHLO
-    Security security = {};
+    OpenerSettings opener = {};
+    Identity identity = Identity::kNone;
     Duration interval = std::chrono::seconds(10);
-    Duration timeout = std::chrono::seconds(5);  ///< for one probe as a whole
+    Duration timeout = std::chrono::seconds(5);  ///< for one probe of one address
     std::uint64_t rise = 2;
     std::uint64_t fall = 3;
 };
@@ -35,10 +35,13 @@ struct ProbeSettings {
 class ProbeObserver {
   public:
     virtual ~ProbeObserver() = default;
-    /// One probe of server `server` ended; `what` says why it failed.
-    virtual void probed(std::size_t server, bool good, std::string_view what) = 0;
-    /// Its verdict changed.
-    virtual void health_changed(std::size_t server, bool healthy, std::string_view what) = 0;
+    /// One probe of an address of endpoint `endpoint` ended, or its name could not be resolved; `failure` is
+    /// nullptr when it was good.
+    virtual void probed(std::size_t endpoint, const OpeningFailure* failure) = 0;
+    /// The verdict on an address changed; of the name as a whole while it has no address. `what` says why it
+    /// is not well.
+    virtual void health_changed(std::size_t endpoint, const std::string& address, bool healthy,
+                                std::string_view what) = 0;
     /// Addresses, health or capabilities of some server changed.
     virtual void snapshot_changed(std::shared_ptr<const Snapshot> snapshot) = 0;
 };
@@ -53,16 +56,24 @@ class Prober {
 
     [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const { return snapshot_; }
 
+    /// What a session found out. After `fall` failures in a row a server is ejected: not well, until `rise`
+    /// good probes. Never the last one that is well.
+    void served(std::size_t endpoint, const net::SocketAddress& address, bool good);
+
   private:
-    class ServerProbe;
-    friend class ServerProbe;
+    class Endpoint;
+    class Address;
 
-    void update(std::size_t server, Server now);
+    void publish();
+    [[nodiscard]] std::shared_ptr<const Snapshot> current() const;
 
-    ProbeSettings settings_;
+    net::EventLoop& loop_;
+    net::Resolver& resolver_;
+    const ProbeSettings settings_;
     ProbeObserver& observer_;
-    std::shared_ptr<const Snapshot> snapshot_;
-    std::vector<std::shared_ptr<ServerProbe>> probes_;
+    std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
+    std::vector<std::shared_ptr<Endpoint>> endpoints_;
+    bool is_complete_ = false;  ///< the constructor is over
 };
 
 }  // namespace gatepost::upstream

@@ -4,13 +4,11 @@
 #include <memory>
 
 #include "proxy/net/tls_client_context.h"
-#include "proxy/smtp/upstream_leg.h"
 
 namespace gatepost::upstream {
 
 struct Security {
-    bool is_implicit = false;  ///< TLS from the first octet on
-    smtp::StartTls start_tls = smtp::StartTls::kNever;
+    bool is_implicit = false;                                ///< TLS from the first octet on
     std::shared_ptr<const net::TlsClientContext> context{};  ///< nullptr where TLS is never used
 };
 

@@ -70,12 +70,16 @@ class FactText {
         return fact.client_gone ? text + " client gone" : text;
     }
     std::string operator()(const session::UpstreamOpeningEnded& fact) const {
-        constexpr std::string_view kNames[] = {"opened",    "refused_now", "refused", "unreachable",
-                                               "timed_out", "nonsense",    "lost",    "tls_failed"};
+        constexpr std::string_view kNames[] = {"opened",      "refused_now",  "refused", "unreachable",
+                                               "timed_out",   "nonsense",     "lost",    "tls_failed",
+                                               "auth_failed", "not_honoured", "busy",    "no_route"};
         return "upstream " + std::string(kNames[static_cast<int>(fact.how)]);
     }
     std::string operator()(const session::UpstreamReplied& fact) const {
         return "reply " + std::string(smtp::to_string(fact.awaited)) + ' ' + std::to_string(fact.code);
+    }
+    std::string operator()(const session::UpstreamReplaced& fact) const {
+        return "upstream replaced " + std::string(fact.what);
     }
     std::string operator()(const session::UpstreamFailed& fact) const {
         return "upstream failed " + std::string(fact.what);

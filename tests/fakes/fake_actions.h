@@ -15,8 +15,7 @@ struct FakeActions : session::Actions {
     void send_to_client(ByteView octets) override { to_client += octets; }
     void send_to_upstream(ByteView octets) override {
         to_upstream += octets;
-        if (!upstream_open || is_securing)
-            misuse.emplace_back("octets for an upstream that is not there, or in its handshake");
+        if (!upstream_open) misuse.emplace_back("octets for an upstream that is not there");
     }
     bool take_handshake_slot() override { return handshakes_allowed; }
     void start_tls() override { ++handshakes; }
@@ -32,21 +31,22 @@ struct FakeActions : session::Actions {
         if (!limits_charged.empty()) misuse.emplace_back("charged twice");
         limits_charged = std::move(questions);
     }
-    void open_upstream() override {
+    void open_upstream(const session::UpstreamWanted& wanted) override {
         if (upstream_open) misuse.emplace_back("a second upstream beside the first");
         upstream_open = true;
+        upstream = wanted.upstream;
+        wants_new = wanted.is_new;
+        wanted_for = wanted.user;
         ++opens;
     }
-    void secure_upstream() override {
-        if (!upstream_open || is_securing)
-            misuse.emplace_back("a handshake with no upstream, or a second one");
-        is_securing = true;
-    }
-    void drop_upstream(session::UpstreamGoodbye how) override {
-        if (!upstream_open) misuse.emplace_back("an upstream dropped that is not there");
+    void leave_upstream(session::UpstreamGoodbye how) override {
+        if (!upstream_open) misuse.emplace_back("an upstream left that is not there");
         upstream_open = false;
-        is_securing = false;
-        goodbyes.push_back(how);
+        if (how == session::UpstreamGoodbye::kReturn) {
+            ++returns;
+        } else {
+            goodbyes.push_back(how);
+        }
     }
     void set_deadline(Duration from_now) override {
         deadline = from_now;
@@ -69,8 +69,11 @@ struct FakeActions : session::Actions {
     int handshakes = 0;
     int deadlines_set = 0;
     int opens = 0;
-    bool upstream_open = false;
-    bool is_securing = false;  ///< a handshake with the upstream is under way
+    int returns = 0;             ///< upstreams given back for others to use
+    std::size_t upstream = 0;    ///< the one wanted last …
+    bool wants_new = false;      ///< … which may not have been used
+    std::string wanted_for;      ///< … and whose it is
+    bool upstream_open = false;  ///< wanted or there
     bool resumed = false;
     bool handshakes_allowed = true;
 };

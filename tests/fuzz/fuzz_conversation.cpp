@@ -6,6 +6,7 @@
 
 #include "proxy/session/conversation.h"
 #include "tests/fakes/fake_actions.h"
+#include "tests/fakes/fake_opener.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/proxy/smtp/body_model.h"
 
@@ -44,8 +45,8 @@ class Watch : public test::FakeActions {
         fuzz::require(accepted_ > 0, "a message is accepted only after the upstream's own 2xx");
         accepted_ = 0;
     }
-    void drop_upstream(session::UpstreamGoodbye how) override {
-        FakeActions::drop_upstream(how);
+    void leave_upstream(session::UpstreamGoodbye how) override {
+        FakeActions::leave_upstream(how);
         if (in_data_) fuzz::require(how == session::UpstreamGoodbye::kAbort, "unfinished data ends abruptly");
         in_data_ = false;
     }
@@ -70,8 +71,9 @@ class Story {
         settings_.require_auth = (flags & 4U) != 0;
         settings_.plaintext_without_tls = true;
         settings_.received_header = (flags & 8U) != 0;
-        if ((flags & 32U) != 0) settings_.upstream_start_tls = smtp::StartTls::kIfOffered;
-        if ((flags & 64U) != 0) settings_.upstream_start_tls = smtp::StartTls::kRequired;
+        opening_.our_name = settings_.hostname;
+        if ((flags & 32U) != 0) opening_.start_tls = smtp::StartTls::kIfOffered;
+        if ((flags & 64U) != 0) opening_.start_tls = smtp::StartTls::kRequired;
         settings_.mechanisms = {"PLAIN", "LOGIN"};
         guessing_ = (flags & 16U) != 0;
         if (guessing_) {
@@ -90,6 +92,7 @@ class Story {
                                  .peer = policy::PeerAddress::from_octets("\x7F\x01\x01\x07"),
                                  .is_trusted = false},
             actions_);
+        opener_.emplace(*conversation_, actions_, opening_);
     }
 
     void run() {
@@ -129,6 +132,7 @@ class Story {
             case 'L': lose(said); break;
             case 'H': handshake(); break;
             case 'S': secured(); break;
+            case 'R': reuse(); break;
             case 'D': conversation_->on(session::DrainRequested{}); break;
             case 'X': conversation_->on(session::ClientClosed{}); break;
             default: client(line); break;
@@ -163,10 +167,12 @@ class Story {
     }
 
     void upstream(ByteView said) {
-        if (!actions_.upstream_open || actions_.is_securing) return;
+        if (!actions_.upstream_open || opener_->is_securing()) return;
         said_ += said.size();
         upstream_unread_ += said;
-        const std::size_t consumed = conversation_->on(session::BytesFromUpstream{upstream_unread_});
+        const std::size_t consumed = opener_->is_opening()
+                                         ? opener_->take(upstream_unread_)
+                                         : conversation_->on(session::BytesFromUpstream{upstream_unread_});
         fuzz::require(consumed <= upstream_unread_.size(), "no more is consumed than was shown");
         upstream_unread_.erase(0, consumed);
     }
@@ -209,12 +215,17 @@ class Story {
 
     void lose(ByteView said) {
         if (!actions_.upstream_open) return;
-        conversation_->on(session::UpstreamLost{said.empty() ? session::UpstreamLost::Why::kLost
-                                                             : session::UpstreamLost::Why::kUnreachable});
+        if (!opener_->is_opening()) return conversation_->on(session::UpstreamLost{});
+        opener_->fail(said.empty() ? session::UpstreamOutcome::kLost : session::UpstreamOutcome::kBusy);
     }
 
     void secured() {
-        if (std::exchange(actions_.is_securing, false)) conversation_->on(session::UpstreamSecured{});
+        if (opener_->is_securing()) opener_->secured();
+    }
+
+    /// The pool has one that others have used.
+    void reuse() {
+        if (opener_->is_opening() && !actions_.wants_new) opener_->reuse();
     }
 
     void handshake() {
@@ -251,6 +262,8 @@ class Story {
     session::Settings settings_;
     Watch actions_;
     std::optional<session::Conversation> conversation_;
+    smtp::OpeningSettings opening_;
+    std::optional<test::FakeOpener> opener_;
     std::string unread_;
     std::string upstream_unread_;
     std::size_t said_ = 0;

@@ -5,6 +5,7 @@
 
 #include "proxy/base/printable.h"
 #include "tests/fakes/fake_actions.h"
+#include "tests/fakes/fake_opener.h"
 #include "tests/runners/limits_text.h"
 #include "tests/runners/session_settings.h"
 #include "tests/runners/verdict_text.h"
@@ -85,9 +86,10 @@ class Replay {
 
     void show_upstream() {
         if (!actions_.upstream_open) return upstream_unread_.clear();
-        const std::vector<char> view(upstream_unread_.begin(), upstream_unread_.end());
+        const std::vector<char> octets(upstream_unread_.begin(), upstream_unread_.end());
+        const ByteView view(octets.data(), octets.size());
         const std::size_t consumed =
-            conversation_.on(session::BytesFromUpstream{ByteView(view.data(), view.size())});
+            opener_.is_opening() ? opener_.take(view) : conversation_.on(session::BytesFromUpstream{view});
         if (consumed > upstream_unread_.size()) return differs("consumed more than there was");
         upstream_unread_.erase(0, consumed);
     }
@@ -144,6 +146,9 @@ class Replay {
         if (is("upstream wanted"))
             return expect(std::exchange(opens_, actions_.opens) + 1 == actions_.opens,
                           "no upstream is wanted");
+        if (is("upstream returned"))
+            return expect(std::exchange(returns_, actions_.returns) < actions_.returns,
+                          "the upstream is not given back");
         if (is("upstream read some of it")) return some_of_it();
         if (is("upstream dropped")) return goodbye(session::UpstreamGoodbye::kAbort);
         if (is("upstream released")) return goodbye(session::UpstreamGoodbye::kQuit);
@@ -153,6 +158,14 @@ class Replay {
         if (is("step ")) return asked(text.substr(5));
         if (is("limits asked ")) return limits_asked(text.substr(13));
         if (is("limits charged ")) return limits_charged(text.substr(15));
+        if (is("upstream reused")) {
+            expect(std::exchange(opens_, actions_.opens) + 1 == actions_.opens, "no upstream is wanted");
+            if (!opener_.is_opening() || actions_.wants_new) return differs("a used upstream will not do");
+            nothing_left();
+            returns_ = actions_.returns;
+            opener_.reuse();
+            return resume();
+        }
         nothing_left();
         if (is("connect")) {
             conversation_.on(session::ClientConnected{text == "connect tls", settings_.offer});
@@ -167,14 +180,16 @@ class Replay {
                    "no handshake was begun");
             conversation_.on(session::TlsEstablished{settings_.offer});
         } else if (is("upstream lost")) {
-            lose(session::UpstreamLost::Why::kLost);
+            lose();
         } else if (is("upstream unreachable")) {
-            lose(session::UpstreamLost::Why::kUnreachable);
+            fail_to_open(session::UpstreamOutcome::kUnreachable);
+        } else if (is("upstream busy")) {
+            fail_to_open(session::UpstreamOutcome::kBusy);
         } else if (is("upstream secured")) {
-            expect(std::exchange(actions_.is_securing, false), "no handshake with the upstream was begun");
-            conversation_.on(session::UpstreamSecured{});
+            if (!opener_.is_securing()) return differs("no handshake with the upstream was begun");
+            opener_.secured();
         } else if (is("upstream tls failed")) {
-            lose(session::UpstreamLost::Why::kTlsFailed);
+            fail_to_open(session::UpstreamOutcome::kTlsFailed);
         } else if (is("client closed")) {
             conversation_.on(session::ClientClosed{});
         } else if (is("drain")) {
@@ -195,9 +210,15 @@ class Replay {
         actions_.to_upstream.clear();
     }
 
-    void lose(session::UpstreamLost::Why why) {
+    void lose() {
+        if (opener_.is_opening()) return opener_.fail(session::UpstreamOutcome::kLost);
         expect(actions_.upstream_open, "there is no upstream to lose");
-        conversation_.on(session::UpstreamLost{why});
+        conversation_.on(session::UpstreamLost{});
+    }
+
+    void fail_to_open(session::UpstreamOutcome how) {
+        if (!opener_.is_opening()) return differs("no upstream is being opened");
+        opener_.fail(how);
     }
 
     void goodbye(session::UpstreamGoodbye how) {
@@ -305,6 +326,7 @@ class Replay {
     const SessionSettings settings_;
     FakeActions actions_;
     session::Conversation conversation_;
+    FakeOpener opener_{conversation_, actions_, settings_.opening};
     const Step* step_ = nullptr;
     std::string unread_;
     std::string upstream_unread_;
@@ -312,6 +334,7 @@ class Replay {
     std::size_t facts_seen_ = 0;
     std::size_t goodbyes_ = 0;
     int opens_ = 0;
+    int returns_ = 0;
     int handshakes_ = 0;
     int deadlines_before_ = 0;  ///< before the block that was delivered last
     bool close_told_ = false;

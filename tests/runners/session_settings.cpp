@@ -39,8 +39,12 @@ using Member = Duration Settings::*;
 const std::map<std::string, Member> kDurations{
     {"command_timeout", &Settings::command_timeout},     {"auth_timeout", &Settings::auth_timeout},
     {"data_timeout", &Settings::data_timeout},           {"failure_delay", &Settings::failure_delay},
-    {"handshake_timeout", &Settings::handshake_timeout}, {"connect_timeout", &Settings::connect_timeout},
-    {"reply_timeout", &Settings::reply_timeout},
+    {"handshake_timeout", &Settings::handshake_timeout},
+};
+using OfUpstream = Duration session::UpstreamSettings::*;
+const std::map<std::string, OfUpstream> kUpstreamDurations{
+    {"connect_timeout", &session::UpstreamSettings::connect_timeout},
+    {"reply_timeout", &session::UpstreamSettings::reply_timeout},
 };
 const std::map<std::string, bool Settings::*> kSwitches{
     {"offers_tls", &Settings::offers_tls},
@@ -81,6 +85,7 @@ smtp::Capabilities to_capabilities(const std::string& keywords) {
 SessionSettings settings_of(const Transcript& transcript) {
     SessionSettings all;
     all.session.hostname = "gate.example";
+    all.opening.our_name = "gate.example";
     all.session.offers_tls = true;
     all.session.require_tls = false;
     all.session.plaintext_without_tls = true;
@@ -96,6 +101,8 @@ SessionSettings settings_of(const Transcript& transcript) {
     for (const auto& [key, value] : transcript.settings) {
         if (const auto duration = kDurations.find(key); duration != kDurations.end()) {
             all.session.*duration->second = to_duration(value);
+        } else if (const auto of = kUpstreamDurations.find(key); of != kUpstreamDurations.end()) {
+            all.session.upstreams.front().*of->second = to_duration(value);
         } else if (const auto flag = kSwitches.find(key); flag != kSwitches.end()) {
             all.session.*flag->second = value == "yes";
         } else if (const auto number = kNumbers.find(key); number != kNumbers.end()) {
@@ -109,8 +116,10 @@ SessionSettings settings_of(const Transcript& transcript) {
         } else if (key == "upstream_offers") {
             all.offer = to_capabilities(value);
         } else if (key == "upstream_start_tls") {
-            all.session.upstream_start_tls =
+            all.opening.start_tls =
                 value == "required" ? smtp::StartTls::kRequired : smtp::StartTls::kIfOffered;
+        } else if (key == "mail_auth") {
+            all.session.upstreams.front().mail_auth = value == "yes";
         } else if (key == "trusted") {
             all.client.is_trusted = value == "yes";
         } else {
@@ -123,6 +132,8 @@ SessionSettings settings_of(const Transcript& transcript) {
 
 Duration duration_named(const Settings& settings, const std::string& key) {
     if (!key.empty() && key.front() >= '0' && key.front() <= '9') return to_duration(key);
+    if (const auto of = kUpstreamDurations.find(key); of != kUpstreamDurations.end())
+        return settings.upstreams.front().*of->second;
     const auto found = kDurations.find(key);
     return found == kDurations.end() ? Duration(-1) : settings.*found->second;
 }

@@ -6,6 +6,7 @@
 
 #include "proxy/session/conversation.h"
 #include "proxy/session/settings.h"
+#include "proxy/smtp/upstream_opening.h"
 #include "tests/runners/transcript.h"
 
 namespace gatepost::test {
@@ -14,6 +15,7 @@ struct SessionSettings {
     session::Settings session;
     session::ClientFacts client;
     smtp::Capabilities offer;
+    smtp::OpeningSettings opening;  ///< of connections to upstreams
     std::vector<std::string> problems;
 };
 

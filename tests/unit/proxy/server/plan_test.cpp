@@ -30,10 +30,13 @@ class PlanTest : public ::testing::Test {
     void write(const std::string& name, const std::string& text) { std::ofstream(folder_ / name) << text; }
 
     [[nodiscard]] std::shared_ptr<const conf::Config> config(const std::string& extra) {
-        const std::string text =
-            "hostname: gw.test\nworkers: 3\n" + extra + "\nbackends: {local: {type: file, path: '" +
-            (folder_ / "users").string() +
-            "'}}\nupstreams: [{name: default, servers: ['127.0.0.1:25'], reply_timeout: 7s}]\n";
+        return loaded(extra +
+                      "\nupstreams: [{name: default, servers: ['127.0.0.1:25'], reply_timeout: 7s}]\n");
+    }
+
+    [[nodiscard]] std::shared_ptr<const conf::Config> loaded(const std::string& extra) {
+        const std::string text = "hostname: gw.test\nworkers: 3\nbackends: {local: {type: file, path: '" +
+                                 (folder_ / "users").string() + "'}}\n" + extra;
         const conf::Loaded loaded = conf::load_text(text, "test.yaml", conf::process_environment());
         EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().front().text());
         return loaded ? *loaded : nullptr;
@@ -55,7 +58,9 @@ TEST_F(PlanTest, TranslatesWhatASessionNeeds) {
     const ListenerPlan& listener = (*plan)->listeners.front();
     EXPECT_EQ(listener.session.hostname, "gw.test");
     EXPECT_EQ(listener.session.max_attempts, 5);
-    EXPECT_EQ(listener.session.reply_timeout, std::chrono::seconds(7));
+    ASSERT_THAT(listener.session.upstreams, SizeIs(1));
+    EXPECT_EQ(listener.session.upstreams.front().name, "default");
+    EXPECT_EQ(listener.session.upstreams.front().reply_timeout, std::chrono::seconds(7));
     EXPECT_FALSE(listener.session.offers_tls);
     EXPECT_FALSE(listener.session.require_tls);
     EXPECT_THAT(listener.session.mechanisms,
@@ -68,6 +73,43 @@ constexpr char kGuessing[] =
     "listeners: [{name: plain, address: '127.0.0.1:2525', tls: none, require_tls: false}]\n"
     "auth: {plaintext_without_tls: true, guessing: {per_ip: 7/2m, per_network: off, per_user_and_network: "
     "off, per_user_delay: 3s}}";
+
+TEST_F(PlanTest, TranslatesWhatAPoolNeeds) {
+    const auto plan =
+        make_plan(loaded(std::string(kPlainListener) +
+                         "\nupstreams:\n"
+                         "  - {name: default, servers: ['127.0.0.1:25']}\n"
+                         "  - {name: other, servers: ['127.0.0.1:26'], balance: round_robin,\n"
+                         "     identity: xclient_login, source_address: 192.0.2.9, username: gw,\n"
+                         "     password: secret, mail_auth: true, connect_timeout: 4s,\n"
+                         "     pool: {max_connections: 9, max_idle: 8, min_idle: 5, idle_timeout: 6s,\n"
+                         "            max_messages: 3, max_age: 2m, wait_timeout: 1s}}\n"));
+    ASSERT_TRUE(plan);
+    const auto first = make_pool_settings(**plan, 1, 0);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->identity, upstream::Identity::kXclientLogin);
+    EXPECT_EQ(first->balance, upstream::Balance::kRoundRobin);
+    EXPECT_EQ(first->max_connections, 9U);
+    EXPECT_EQ(first->max_idle, 8U);
+    EXPECT_EQ(first->idle_timeout, std::chrono::seconds(6));
+    EXPECT_EQ(first->max_messages, 3U);
+    EXPECT_EQ(first->max_age, std::chrono::minutes(2));
+    EXPECT_EQ(first->wait_timeout, std::chrono::seconds(1));
+    EXPECT_EQ(first->connect_timeout, std::chrono::seconds(4));
+    EXPECT_EQ(first->opener.source->ip_string(), "192.0.2.9");
+    EXPECT_EQ(first->opener.opening.our_name, "gw.test");
+    EXPECT_EQ(first->opener.opening.xclient, smtp::OpeningSettings::Xclient::kLogin);
+    EXPECT_TRUE(first->opener.opening.needs_auth_parameter);
+    EXPECT_NE(first->opener.opening.auth, nullptr);
+    EXPECT_EQ(first->min_idle, 2U) << "of 5 for 3 workers";
+    EXPECT_EQ(make_pool_settings(**plan, 1, 1)->min_idle, 2U);
+    EXPECT_EQ(make_pool_settings(**plan, 1, 2)->min_idle, 1U);
+    const auto plain = make_pool_settings(**plan, 0, 0);
+    ASSERT_TRUE(plain);
+    EXPECT_EQ(plain->identity, upstream::Identity::kNone);
+    EXPECT_EQ(plain->opener.opening.auth, nullptr);
+    EXPECT_FALSE(plain->opener.source);
+}
 
 TEST_F(PlanTest, TranslatesTheRulesAgainstGuessing) {
     const auto plan = make_plan(config(kGuessing));

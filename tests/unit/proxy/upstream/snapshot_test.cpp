@@ -1,32 +1,24 @@
 #include "proxy/upstream/snapshot.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace gatepost::upstream {
 namespace {
 
-using ::testing::ElementsAre;
-
-Server server(bool healthy, std::vector<std::string> addresses, smtp::Capabilities able = {}) {
-    Server made{
-        .name = "mta", .tls_name = "mta", .addresses = {}, .is_healthy = healthy, .capabilities = able};
-    for (const std::string& address : addresses)
-        made.addresses.push_back(*net::SocketAddress::parse(address));
-    return made;
-}
-
-std::vector<std::string> order(const Snapshot& snapshot, const std::vector<std::size_t>& in_use) {
-    std::vector<std::string> names;
-    for (const Candidate& candidate : candidates(snapshot, in_use))
-        names.push_back(candidate.address.to_string());
-    return names;
+Server server(bool healthy, const std::string& address, smtp::Capabilities able = {}) {
+    return {.endpoint = 0,
+            .name = "mta",
+            .tls_name = "mta",
+            .address = *net::SocketAddress::parse(address),
+            .is_healthy = healthy,
+            .is_known = false,
+            .capabilities = std::move(able)};
 }
 
 TEST(Snapshot, OffersNothingBeforeTheFirstGoodProbe) {
     smtp::Capabilities able;
     able.smtputf8 = true;
-    const Snapshot snapshot{{server(false, {"127.0.0.1:1"}, able)}};
+    const Snapshot snapshot{{server(false, "127.0.0.1:1", able)}};
     EXPECT_EQ(snapshot.offer(), smtp::Capabilities());
     EXPECT_FALSE(snapshot.has_healthy());
 }
@@ -34,9 +26,9 @@ TEST(Snapshot, OffersNothingBeforeTheFirstGoodProbe) {
 TEST(Snapshot, OutageTakesNothingBackThatWasOffered) {
     smtp::Capabilities able;
     able.smtputf8 = able.eight_bit_mime = true;
-    Server gone = server(false, {"127.0.0.1:1"}, able);
+    Server gone = server(false, "127.0.0.1:1", able);
     gone.is_known = true;
-    const Snapshot snapshot{{gone, server(false, {"127.0.0.1:2"})}};
+    const Snapshot snapshot{{gone, server(false, "127.0.0.1:2")}};
     EXPECT_EQ(snapshot.offer(), able) << "a client would bounce what is only to wait";
 }
 
@@ -47,19 +39,19 @@ TEST(Snapshot, OffersWhatAllHealthyServersCan) {
     smtp::Capabilities poor = rich;
     poor.dsn = false;
     poor.size_limit = 500;
-    const Snapshot snapshot{{server(true, {}, rich), server(true, {}, poor), server(false, {}, {})}};
+    const Snapshot snapshot{
+        {server(true, "127.0.0.1:1", rich), server(true, "127.0.0.1:2", poor), server(false, "127.0.0.1:3")}};
     EXPECT_TRUE(snapshot.offer().eight_bit_mime);
     EXPECT_FALSE(snapshot.offer().dsn);
     EXPECT_EQ(snapshot.offer().size_limit, 500U);
 }
 
-TEST(Candidates, HealthyServersFirstAmongThemTheLessBusy) {
-    const Snapshot snapshot{{server(false, {"127.0.0.1:1"}), server(true, {"127.0.0.1:2", "127.0.0.2:2"}),
-                             server(true, {"127.0.0.1:3"})}};
-    EXPECT_THAT(order(snapshot, {0, 5, 4}),
-                ElementsAre("127.0.0.1:3", "127.0.0.1:2", "127.0.0.2:2", "127.0.0.1:1"));
-    EXPECT_THAT(order(snapshot, {0, 1, 1}),
-                ElementsAre("127.0.0.1:2", "127.0.0.2:2", "127.0.0.1:3", "127.0.0.1:1"));
+TEST(Snapshot, FindsAServerByItsNameAndAddress) {
+    Snapshot snapshot{{server(true, "127.0.0.1:1"), server(true, "127.0.0.1:2")}};
+    snapshot.servers.back().endpoint = 1;
+    EXPECT_EQ(snapshot.find(1, *net::SocketAddress::parse("127.0.0.1:2")), &snapshot.servers.back());
+    EXPECT_EQ(snapshot.find(0, *net::SocketAddress::parse("127.0.0.1:2")), nullptr) << "of another name";
+    EXPECT_EQ(snapshot.find(1, *net::SocketAddress::parse("127.0.0.1:3")), nullptr);
 }
 
 }  // namespace
