@@ -1,0 +1,22 @@
+"""A real OpenSMTPD from Debian's package, unpacked privately (nothing is installed), that wants a PROXY v2 header. It delivers to a maildir."""
+from .private_root import PrivateRoot
+from .process import free_port, wait_until
+
+CONFIGURATION = """\
+listen on 127.0.0.1 port {port} hostname mta.example proxy-v2
+action "keep" maildir "/var/mail" virtual {{ "@" = opensmtpd }}
+match from any for any action "keep"
+"""
+
+
+class OpenSmtpd(PrivateRoot):
+    def __init__(self, folder):
+        self.port = free_port()
+        folders = {"var/lib/opensmtpd/empty": None, "var/spool": None, "var/mail": "opensmtpd"}
+        super().__init__(folder, "smtpd", "opensmtpd", {"opensmtpd": 64123, "opensmtpq": 64124}, folders, {"etc/smtpd.conf": CONFIGURATION.format(port=self.port)},
+                         ["/package/usr/sbin/smtpd", "-d", "-v"])  # fmt: skip
+        up = wait_until(lambda: not self.alive() or "smtp: listen on" in self.log, 20)
+        assert up and self.alive(), f"OpenSMTPD did not start:\n{self.log}"
+
+    def mail_log(self):
+        return self.log
