@@ -6,11 +6,13 @@ takes it delivers to a maildir, where the octets can be read back: line ends are
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import socket
 
 from .packages import unpack
 from .process import Program, answers, free_port, wait_until
+from .sasldb import make_sasldb
 
 MAIN_CF = """\
 compatibility_level = 3.6
@@ -67,9 +69,27 @@ proxymap unix - - n - - proxymap
 """
 
 
+PROXY_CF = """\
+smtpd_upstream_proxy_protocol = haproxy
+"""
+
+# Postfix looks at the LOGIN of an XCLIENT only where SASL is on, whether or not anybody can log in.
+SASL_CF = """\
+smtpd_sasl_auth_enable = yes
+"""
+
+SASL_CONF = """\
+pwcheck_method: auxprop
+auxprop_plugin: sasldb
+sasldb_path: {work}/etc/sasl/sasldb2
+mech_list: {mechanisms}
+"""
+
+
 class Postfix(Program):
-    def __init__(self, folder, more=""):
-        """`more`: further lines of main.cf."""
+    def __init__(self, folder, more="", proxy=False, mechanisms="", accounts=None):
+        """`more`: further lines of main.cf; `proxy`: who connects must begin with a PROXY header; `mechanisms` that AUTH offers to
+        `accounts`, {name: password}."""
         assert os.getuid() == 0, "Postfix's master needs root: run the end-to-end tests as root"
         package, libraries = unpack("postfix")
         self.port = free_port()
@@ -79,7 +99,15 @@ class Postfix(Program):
         shutil.rmtree(work, ignore_errors=True)
         self._make_folders(work, owner)
         facts = {"work": work, "package": package, "libraries": libraries, "uid": owner.pw_uid, "gid": owner.pw_gid, "port": self.port}
-        (work / "etc" / "main.cf").write_text(MAIN_CF.format(**facts) + more)
+        self.first = f"PROXY TCP4 127.0.0.1 127.0.0.1 1 {self.port}\r\n".encode() if proxy else b""
+        parts = [MAIN_CF, PROXY_CF if proxy else "", SASL_CF if mechanisms else ""]
+        (work / "etc" / "main.cf").write_text("".join(parts).format(**facts) + more)
+        if mechanisms:
+            sasl = work / "etc" / "sasl"  # Debian's Postfix looks there and nowhere else
+            sasl.mkdir()
+            (sasl / "smtpd.conf").write_text(SASL_CONF.format(work=work, mechanisms=mechanisms))
+            make_sasldb(sasl / "sasldb2", {(name, "mta.example"): password for name, password in (accounts or {"nobody": "nothing"}).items()})
+            shutil.chown(sasl / "sasldb2", owner.pw_uid)
         (work / "etc" / "master.cf").write_text(MASTER_CF.format(**facts))
         master = package / "usr/lib/postfix/sbin/master"
         super().__init__(folder, "postfix-master", [master, "-c", work / "etc", "-d"], env={"LD_LIBRARY_PATH": libraries, "PATH": os.environ["PATH"]})
@@ -91,6 +119,7 @@ class Postfix(Program):
         if not answers(self.port):
             return False
         with socket.create_connection(("127.0.0.1", self.port), 10) as probe:
+            probe.sendall(self.first)
             return probe.recv(100).startswith(b"220 ")
 
     @staticmethod
@@ -112,6 +141,21 @@ class Postfix(Program):
 
     def mail_log(self):
         return self.maillog.read_text(errors="replace") if self.maillog.exists() else ""
+
+    def whose(self, message_id):
+        """Who sent the message of this id, as the log has it: (client address, user or None)."""
+
+        def line():
+            queue_id = re.search(rf"cleanup\[\d+\]: (\w+): message-id=<{re.escape(message_id)}>", self.mail_log())
+            return queue_id and re.search(rf"smtpd\[\d+\]: {queue_id[1]}: client=[^ ,]*\[([^\]]*)\](?:.*?sasl_username=(\S+))?", self.mail_log())
+
+        found = wait_until(line, 10, 0.02)
+        assert found, f"no message {message_id!r}:\n{self.mail_log()[-3000:]}"
+        return found.groups()
+
+    def sessions(self):
+        """What was said on each connection that is over and took a MAIL: ["ehlo=2 xclient=1 mail=1 …", …]."""
+        return [said for said in re.findall(r": disconnect from \S+ (.*)", self.mail_log()) if " mail=" in said]
 
     def messages(self):
         """Delivered messages, oldest first, as Postfix wrote them."""
