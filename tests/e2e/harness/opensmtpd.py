@@ -1,4 +1,6 @@
 """A real OpenSMTPD from Debian's package, unpacked privately (nothing is installed), that wants a PROXY v2 header. It delivers to a maildir."""
+import re
+
 from .private_root import PrivateRoot
 from .process import free_port, wait_until
 
@@ -20,3 +22,11 @@ class OpenSmtpd(PrivateRoot):
 
     def mail_log(self):
         return self.log
+
+    def whose(self, message_id):
+        """Who sent the message of this id: (client address, None). The log names it by a number, which the delivered message has too."""
+        found = wait_until(lambda: [message for message in self.messages() if f"<{message_id}>".encode() in message])
+        assert found, f"no message {message_id!r}:\n{self.log[-3000:]}"
+        number = re.search(rb"with ESMTPS? id ([0-9a-f]+)", found[0])[1].decode()
+        session = re.search(rf"([0-9a-f]+) smtp message msgid={number} ", self.log)[1]
+        return re.search(rf"{session} smtp connected address=(\S+)", self.log)[1].strip("[]"), None

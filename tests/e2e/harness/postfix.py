@@ -73,6 +73,12 @@ PROXY_CF = """\
 smtpd_upstream_proxy_protocol = haproxy
 """
 
+# A user's sender address is his own, and carol's is nobody's.
+OWN_SENDERS = """\
+smtpd_sender_login_maps = inline:{ {ann@example.com = ann}, {bob@example.com = bob} }
+smtpd_sender_restrictions = reject_sender_login_mismatch
+"""
+
 # Postfix looks at the LOGIN of an XCLIENT only where SASL is on, whether or not anybody can log in.
 SASL_CF = """\
 smtpd_sasl_auth_enable = yes

@@ -82,9 +82,9 @@ class PrivateRoot(Program):
         if owner:
             shutil.chown(self.root / path, self.accounts.get(owner, 0), self.accounts.get(owner, 0))
 
-    def messages(self, maildir):
+    def messages(self):
         """Delivered messages, oldest first, with their line ends as LF."""
-        return [path.read_bytes() for path in sorted((self.root / maildir / "new").glob("*"), key=lambda path: path.stat().st_mtime_ns)]
+        return [path.read_bytes() for path in sorted((self.root / "var/mail/new").glob("*"), key=lambda path: path.stat().st_mtime_ns)]
 
     def stop(self):
         """And whom it started: they are in its session."""
