@@ -73,9 +73,9 @@ PROXY_CF = """\
 smtpd_upstream_proxy_protocol = haproxy
 """
 
-# A user's sender address is his own, and carol's is nobody's.
+# Who logged in may send as himself only, and others as carol.
 OWN_SENDERS = """\
-smtpd_sender_login_maps = inline:{ {ann@example.com = ann}, {bob@example.com = bob} }
+smtpd_sender_login_maps = inline:{ {ann@example.com = ann}, {bob@example.com = bob}, {news@example.com = ann+news=x@example.com} }
 smtpd_sender_restrictions = reject_sender_login_mismatch
 """
 
