@@ -87,7 +87,7 @@ smtpd_sasl_auth_enable = yes
 SASL_CONF = """\
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
-sasldb_path: {work}/etc/sasl/sasldb2
+sasldb_path: {sasl}/sasldb2
 mech_list: {mechanisms}
 """
 
@@ -109,11 +109,12 @@ class Postfix(Program):
         parts = [MAIN_CF, PROXY_CF if proxy else "", SASL_CF if mechanisms else ""]
         (work / "etc" / "main.cf").write_text("".join(parts).format(**facts) + more)
         if mechanisms:
-            sasl = work / "etc" / "sasl"  # Debian's Postfix looks there and nowhere else
-            sasl.mkdir()
-            (sasl / "smtpd.conf").write_text(SASL_CONF.format(work=work, mechanisms=mechanisms))
-            make_sasldb(sasl / "sasldb2", {(name, "mta.example"): password for name, password in (accounts or {"nobody": "nothing"}).items()})
-            shutil.chown(sasl / "sasldb2", owner.pw_uid)
+            self.sasl = work / "etc" / "sasl"  # Debian's Postfix looks there and nowhere else
+            self.sasl.mkdir()
+            (self.sasl / "smtpd.conf").write_text(SASL_CONF.format(sasl=self.sasl, mechanisms=mechanisms))
+            for name, password in (accounts or {"nobody": "nothing"}).items():
+                self.set_account(name, password)
+            shutil.chown(self.sasl / "sasldb2", owner.pw_uid)
         (work / "etc" / "master.cf").write_text(MASTER_CF.format(**facts))
         master = package / "usr/lib/postfix/sbin/master"
         super().__init__(folder, "postfix-master", [master, "-c", work / "etc", "-d"], env={"LD_LIBRARY_PATH": libraries, "PATH": os.environ["PATH"]})
@@ -144,6 +145,9 @@ class Postfix(Program):
             (work / "queue" / name).chmod(mode)
         for name in ("data", "mail"):
             shutil.chown(work / name, owner.pw_uid, owner.pw_gid)
+
+    def set_account(self, name, password):
+        make_sasldb(self.sasl / "sasldb2", {(name, "mta.example"): password})
 
     def mail_log(self):
         return self.maillog.read_text(errors="replace") if self.maillog.exists() else ""
