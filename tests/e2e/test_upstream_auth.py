@@ -111,7 +111,7 @@ def test_it_heals_when_the_password_is_right_again(own, make_postfix, make_gatep
 
 
 def mail_lines(sink):
-    return re.findall(r"MAIL FROM:(.*)\r\n", (sink.folder / "wire").read_text())
+    return re.findall(r"MAIL FROM:(.*)\r\n", (sink.folder / "wire").read_bytes().decode())
 
 
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
