@@ -92,9 +92,14 @@ mech_list: {mechanisms}
 """
 
 
+def each_key_once(lines):
+    """The last line of each key. Of a second one each process warns, postlogd too, and that to itself: it may wait for itself for ever."""
+    return "".join(f"{line}\n" for line in {line.partition("=")[0].strip(): line for line in lines.splitlines()}.values())
+
+
 class Postfix(Program):
     def __init__(self, folder, more="", proxy=False, mechanisms="", accounts=None):
-        """`more`: further lines of main.cf; `proxy`: who connects must begin with a PROXY header; `mechanisms` that AUTH offers to
+        """`more`: further lines of main.cf, or other ones for its keys; `proxy`: who connects must begin with a PROXY header; `mechanisms` that AUTH offers to
         `accounts`, {name: password}."""
         assert os.getuid() == 0, "Postfix's master needs root: run the end-to-end tests as root"
         package, libraries = unpack("postfix")
@@ -107,7 +112,7 @@ class Postfix(Program):
         facts = {"work": work, "package": package, "libraries": libraries, "uid": owner.pw_uid, "gid": owner.pw_gid, "port": self.port}
         self.first = f"PROXY TCP4 127.0.0.1 127.0.0.1 1 {self.port}\r\n".encode() if proxy else b""
         parts = [MAIN_CF, PROXY_CF if proxy else "", SASL_CF if mechanisms else ""]
-        (work / "etc" / "main.cf").write_text("".join(parts).format(**facts) + more)
+        (work / "etc" / "main.cf").write_text(each_key_once("".join(parts).format(**facts) + more))
         if mechanisms:
             self.sasl = work / "etc" / "sasl"  # Debian's Postfix looks there and nowhere else
             self.sasl.mkdir()
