@@ -7,7 +7,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness.certificates import Certificates  # noqa: E402
+from harness.exim import Exim  # noqa: E402
 from harness.gatepost import Gatepost  # noqa: E402
+from harness.opensmtpd import OpenSmtpd  # noqa: E402
 from harness.postfix import Postfix  # noqa: E402
 from harness.sink import Sink  # noqa: E402
 
@@ -20,6 +22,20 @@ def tls(tmp_path_factory):
 @pytest.fixture(scope="session")
 def postfix(tmp_path_factory):
     server = Postfix(tmp_path_factory.mktemp("postfix"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def exim(tmp_path_factory):
+    server = Exim(tmp_path_factory.mktemp("exim"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def opensmtpd(tmp_path_factory):
+    server = OpenSmtpd(tmp_path_factory.mktemp("opensmtpd"))
     yield server
     server.stop()
 

@@ -1,8 +1,6 @@
 """What real MTAs make of an identity that a test's own socket tells them: what tests/e2e/test_upstream_identity.py expects of Gatepost."""
 import pytest
 from harness.client import Client, Closed
-from harness.exim import Exim
-from harness.opensmtpd import OpenSmtpd
 from harness.postfix import OWN_SENDERS, Postfix
 from harness.process import wait_until
 from harness.proxy_header import proxy_v1, proxy_v2
@@ -24,20 +22,6 @@ def is_greeted(port, header):
             return client.greeting == 220
     except (Closed, ConnectionError):
         return False
-
-
-@pytest.fixture(scope="module")
-def exim(tmp_path_factory):
-    server = Exim(tmp_path_factory.mktemp("exim"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def opensmtpd(tmp_path_factory):
-    server = OpenSmtpd(tmp_path_factory.mktemp("opensmtpd"))
-    yield server
-    server.stop()
 
 
 def test_postfix_believes_xclient(tmp_path):

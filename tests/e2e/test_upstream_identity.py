@@ -3,9 +3,7 @@ import re
 
 import pytest
 from harness.client import Client
-from harness.exim import Exim
 from harness.gatepost import Gatepost
-from harness.opensmtpd import OpenSmtpd
 from harness.postfix import OWN_SENDERS, Postfix
 from harness.process import wait_until
 from harness.proxy_header import proxy_v1
@@ -71,20 +69,6 @@ def proxied(tmp_path_factory, tls):
     """A Postfix that wants PROXY, and has STARTTLS."""
     settings = {"security_level": "may", "cert_file": tls.rsa.certificate, "key_file": tls.rsa.key, "received_header": "yes"}
     server = Postfix(tmp_path_factory.mktemp("proxied"), IPV6 + "".join(f"smtpd_tls_{key} = {value}\n" for key, value in settings.items()), proxy=True)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def exim(tmp_path_factory):
-    server = Exim(tmp_path_factory.mktemp("exim"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def opensmtpd(tmp_path_factory):
-    server = OpenSmtpd(tmp_path_factory.mktemp("opensmtpd"))
     yield server
     server.stop()
 

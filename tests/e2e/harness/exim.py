@@ -57,7 +57,7 @@ class Exim(PrivateRoot):
         super().__init__(folder, "exim", "exim4-daemon-heavy", {owner: 64123}, folders, {"etc/exim4/exim4.conf": CONFIGURATION.format(port=self.port)},
                          ["/package/usr/sbin/exim4", "-bdf", "-oX", str(self.port)])  # fmt: skip
         up = wait_until(lambda: not self.alive() or "listening for SMTP" in self.mail_log(), 20)
-        assert up and self.alive(), f"Exim did not start:\n{self.log}\n{self.mail_log()}"
+        self.assert_started(up, self.mail_log()[-4000:])
 
     def mail_log(self):
         path = self.root / "var/log/exim4/mainlog"

@@ -71,7 +71,7 @@ class Gatepost(Program):
         self.config_path.write_text(json.dumps(self.config, indent=2, ensure_ascii=False))
         super().__init__(folder, "gatepost", [*wrapper, program(), "serve", "--config", self.config_path], env=environment)
         up = wait_until(lambda: not self.alive() or (self.is_ready() if ready else all(map(answers, (self.port, self.tls_port, self.plain_port, self.admin_port)))), 20)
-        assert up and self.alive(), f"gatepost did not start:\n{self.log[-4000:]}"
+        self.assert_started(up)
 
     def default_config(self, tls, upstream):
         servers = upstream if isinstance(upstream, list) else [f"127.0.0.1:{upstream}"]

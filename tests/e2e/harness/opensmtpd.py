@@ -18,7 +18,7 @@ class OpenSmtpd(PrivateRoot):
         super().__init__(folder, "smtpd", "opensmtpd", {"opensmtpd": 64123, "opensmtpq": 64124}, folders, {"etc/smtpd.conf": CONFIGURATION.format(port=self.port)},
                          ["/package/usr/sbin/smtpd", "-d", "-v"])  # fmt: skip
         up = wait_until(lambda: not self.alive() or "smtp: listen on" in self.log, 20)
-        assert up and self.alive(), f"OpenSMTPD did not start:\n{self.log}"
+        self.assert_started(up)
 
     def mail_log(self):
         return self.log

@@ -3,6 +3,7 @@
 Its master needs root and two accounts that share no id with others; those of every Debian (uucp and irc) do, so none is made. What it
 takes it delivers to a maildir, where the octets can be read back: line ends are LF there, and Postfix puts its own fields in front.
 """
+import contextlib
 import os
 import pathlib
 import pwd
@@ -125,14 +126,15 @@ class Postfix(Program):
         super().__init__(folder, "postfix-master", [master, "-c", work / "etc", "-d"], env={"LD_LIBRARY_PATH": libraries, "PATH": os.environ["PATH"]})
         self.maillog = work / "maillog"
         up = wait_until(lambda: self._greets() or not self.alive(), 20)
-        assert up and self.alive(), f"Postfix did not start:\n{self.log}\n{self.mail_log()}"
+        self.assert_started(up, self.mail_log()[-4000:])
 
     def _greets(self):
         if not answers(self.port):
             return False
-        with socket.create_connection(("127.0.0.1", self.port), 10) as probe:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as probe:
             probe.sendall(self.first)
             return probe.recv(100).startswith(b"220 ")
+        return False
 
     @staticmethod
     def _make_folders(work, owner):

@@ -15,13 +15,14 @@ from .process import Program
 OF_THE_MACHINE = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "dev", "proc")
 
 # $1 is the root, $2 the packages, then: the folders of the machine, "--", and the command. The loader learns of the packages' libraries
-# by its cache, because LD_LIBRARY_PATH does not reach a program that is setuid. /usr/libexec is the packages' alone.
+# by its cache, because LD_LIBRARY_PATH does not reach a program that is setuid. /usr/libexec is the packages'
+# alone. -X: no link of the machine's libraries is touched.
 ENTER = """\
 root=$1; mount --bind "$2" "$root/package"; shift 2
 while [ "$1" != -- ]; do mount --rbind "/$1" "$root/$1"; shift; done
 shift
 [ ! -d "$root/package/usr/libexec" ] || mount --bind "$root/package/usr/libexec" "$root/usr/libexec"
-chroot "$root" /sbin/ldconfig
+chroot "$root" /sbin/ldconfig -X
 exec chroot "$root" "$@"
 """
 

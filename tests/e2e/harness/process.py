@@ -89,6 +89,13 @@ class Program:
         found = wait_until(lambda: text in self.log, seconds)
         assert found, f"{self.name} did not log {text!r} within {seconds} s:\n{self.log[-4000:]}"
 
+    def assert_started(self, up, log=""):
+        """Leaves nothing running when it did not start."""
+        if not (up and self.alive()):
+            said = f"{self.name} did not start ({self.process.poll()}):\n{self.log[-4000:]}\n{log}"
+            self.terminate()
+            raise AssertionError(said)
+
     def memory(self):
         """Resident octets."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
