@@ -169,6 +169,17 @@ def test_a_postfix_that_does_not_believe_xclient_is_down(identity, tmp_path, mak
         postfix.stop()
 
 
+def test_an_xclient_that_is_refused_takes_no_mail(postfix, make_gatepost):
+    before = len(postfix.sessions())
+    gate = make_gatepost(postfix.port, balanced(upstream(postfix.port, "xclient")), users=USERS)
+    with User(gate, "ann", "127.0.0.1", first=proxy_v1("2001:db8::9", "2001:db8::1")) as ann:  # this Postfix knows IPv4 only: 501
+        assert ann.command("MAIL FROM:<ann@example.com>") == 451
+    with User(gate, "ann", "127.0.0.1", first=proxy_v1("127.0.0.9")) as ann:
+        assert postfix.whose(ann.post("beside-a-refused-one")) == ("127.0.0.9", "ann"), "it was not the server's fault"
+    gate.stop()
+    assert wait_until(lambda: len(postfix.sessions()) > before) and len(postfix.sessions()) == before + 1, postfix.sessions()[before:]
+
+
 # PROXY
 
 
@@ -194,12 +205,12 @@ def test_proxy_tells_an_ipv6_address(identity, proxied, make_gatepost):
         assert proxied.whose(ann.post(f"{identity}-ipv6")) == ("2001:db8::9", None)
 
 
-@pytest.mark.parametrize("mta", ["exim", "opensmtpd"])
-def test_exim_and_opensmtpd_behind_proxy_v2(mta, request, make_gatepost):
+@pytest.mark.parametrize("mta, identity", [("exim", "proxy_v1"), ("exim", "proxy_v2"), ("opensmtpd", "proxy_v2")])
+def test_exim_and_opensmtpd_behind_proxy(mta, identity, request, make_gatepost):
     server = request.getfixturevalue(mta)
-    gate = make_gatepost(server.port, upstream(server.port, "proxy_v2", mail_auth=True), users=USERS)
+    gate = make_gatepost(server.port, upstream(server.port, identity, mail_auth=True), users=USERS)
     for name, source in (("ann", "127.0.0.9"), ("bob", "127.0.0.10"), (NEWS, "127.0.0.9")):
         with User(gate, name, source) as user:
-            said = server.whose(user.post(f"{source}-{name[:3]}-{len(name)}"))
+            said = server.whose(user.post(f"{identity}-{source}-{len(name)}-{name[:3]}"))
             assert said == (source, name if mta == "exim" else None), "OpenSMTPD announces no AUTH in the clear, so it is told none"
             user.quit()
