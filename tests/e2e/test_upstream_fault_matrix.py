@@ -4,6 +4,7 @@
 one; what fails before anything of it was accepted is replaced in silence.
 """
 import ssl
+import time
 
 import pytest
 from harness import scripted_upstream as scripted
@@ -39,43 +40,47 @@ FAULTS = {
     "drip": (lambda: scripted.drip(0.003), 250),
     "extra": (scripted.extra, 250),
 }  # fmt: skip
-WAITS = ("black hole", "drip without end", "frozen")
 IN_DATA = {
     "frozen": (scripted.frozen, LOST),
     "early 250": (lambda: scripted.reply("250 2.0.0 Taken already"), NONSENSE),
     "early 452": (lambda: scripted.reply("452 4.3.1 Full"), NONSENSE),
 }  # fmt: skip
+WRONG_2XX = {"greeting": "250 Hello", "ehlo": "220 Hello", "data": "250 2.0.0 Taken, whatever it was"}
+OPENING = ("connect", "greeting", "ehlo", "starttls", "handshake")
+WAITS = ("black hole", "drip without end", "frozen")
 
 
-def expected(step, fault, pooled=False):
+def action(step, fault):
+    return scripted.reply(WRONG_2XX[step]) if fault == "2xx" else {**FAULTS, **IN_DATA}[fault][0]()
+
+
+def expected(step, fault, how="data"):
     """What ends the transaction: 250, a code with its enhanced code, or the lines of the upstream's own reply."""
     refusal = {"4xx": TRANSIENT, "5xx": PERMANENT}.get(fault)
-    usual = {**FAULTS, **IN_DATA}[fault][1] if refusal is None else refusal.split("\r\n")
-    if step in ("connect", "greeting", "ehlo", "starttls", "handshake"):
+    if step in OPENING:
         if fault == "drip" or (step == "ehlo" and fault == "5xx") or (step == "starttls" and refusal):
             return 250
         if fault == "extra":
             return NONSENSE
         return BUSY if refusal else 451
-    if pooled and (step == "rset" or (step == "mail" and not refusal)) and fault not in (*WAITS, "drip", "extra"):
-        return 250  # replaced in silence
-    if fault == "extra" and step in ("mail", "rcpt"):
-        return LOST
-    if fault == "extra" and step == "data":
+    if refusal:
+        return refusal.split("\r\n")
+    if fault == "2xx":
         return NONSENSE
-    if fault == "3xx" and step == "data":
-        return 250
-    return usual
+    if fault == "early 452" and how == "bdat":
+        return ["452 4.3.1 Full"]  # a chunk may be refused before it has come
+    if fault == "extra" and step in ("mail", "rcpt", "data"):
+        return NONSENSE if step == "data" or how == "pipelined" else LOST
+    return {**FAULTS, **IN_DATA}[fault][1]
 
 
 def cases():
     for step in ("greeting", "ehlo", "starttls", "mail", "rcpt", "data", "end_of_data"):
         for fault in FAULTS:
-            if step == "data" and fault == "3xx":
-                continue  # is what belongs there
-            yield step, fault
-    for fault in ("2xx",):
-        yield "data", fault
+            if (step, fault) != ("data", "3xx"):  # which belongs there
+                yield step, fault
+        if step in WRONG_2XX:
+            yield step, "2xx"
     for step, faults in {
         "connect": ("reset", "close", "half-close", "black hole"),
         "handshake": ("reset", "close", "half-close", "black hole", "no code"),
@@ -85,8 +90,14 @@ def cases():
             yield step, fault
 
 
-FAULTS["2xx"] = (lambda: scripted.reply("250 2.0.0 Taken, whatever it was"), NONSENSE)
-OPENING = ("connect", "greeting", "ehlo", "starttls", "handshake")
+def other_ways():
+    for step, fault in cases():
+        if step not in OPENING and fault not in WAITS:
+            yield step, fault, "pipelined"
+            if step in ("body", "end_of_data"):
+                yield step, fault, "bdat"
+            if step == "end_of_data" or (step == "body" and not fault.startswith("early")):  # of a chunk whose octets are there, 250 is not early
+                yield step, fault, "chunks"
 
 
 class Scene:
@@ -151,8 +162,8 @@ def hears(reply, wanted, scene):
 def suffers(scene, armed, wanted, how="data"):
     """A transaction meets the fault, and the same client's next one is as good as ever."""
     client = scene.client()
-    reply = client.send(how, midway=lambda: armed.step != "body" or wait_until(armed.fired.is_set, 5))
-    assert armed.fired.is_set(), f"{armed.step} was never reached\n{scene.upstream.dialogue()}"
+    reply = client.send(how, midway=lambda: armed.step != "body" or wait_until(armed.begun.is_set, 5))
+    assert armed.begun.is_set(), f"{armed.step} was never reached\n{scene.upstream.dialogue()}"
     hears(reply, wanted, scene)
     scene.upstream.disarm()
     scene.upstream.tls = None
@@ -162,28 +173,183 @@ def suffers(scene, armed, wanted, how="data"):
     scene.ledger.assert_agrees(scene.upstream)
 
 
-def action(fault):
-    return {**FAULTS, **IN_DATA}[fault][0]()
-
-
 @pytest.mark.parametrize("step, fault", cases())
 def test_alone(step, fault, scenes):
     scene = scenes("alone")
     if step in ("starttls", "handshake"):
         scene.upstream.tls = scene.tls
-    suffers(scene, scene.upstream.arm(step, action(fault)), expected(step, fault))
-
-
-def other_ways():
-    for step, fault in cases():
-        if fault not in WAITS and step in ("mail", "rcpt", "data", "body", "end_of_data"):
-            yield step, fault, "pipelined"
-            if step in ("body", "end_of_data"):
-                yield step, fault, "bdat"
-                yield step, fault, "chunks"
+    suffers(scene, scene.upstream.arm(step, action(step, fault)), expected(step, fault))
 
 
 @pytest.mark.parametrize("step, fault, how", other_ways())
-def test_alone_sent_in_another_way(step, fault, how, scenes):
+def test_alone_and_sent_in_another_way(step, fault, how, scenes):
     scene = scenes("alone")
-    suffers(scene, scene.upstream.arm(step, action(fault)), expected(step, fault), how)
+    suffers(scene, scene.upstream.arm(step, action(step, fault)), expected(step, fault, how), how)
+
+
+@pytest.mark.parametrize("mode", MODES if HAS_POOL else ["alone"])
+def test_refused_and_back(mode, scenes):
+    scene = scenes(mode)
+    scene.upstream.shut()
+    client = scene.client()
+    hears(client.send(), "451 4.4.1", scene)
+    scene.upstream.listen()
+    hears(client.send(), 250, scene)
+    client.client.quit()
+    scene.ledger.assert_agrees(scene.upstream)
+
+
+IDLE = {name: FAULTS[name][0] for name in ("reset", "close", "half-close", "black hole", "421", "long line", "no code", "3xx", "4xx")}
+IDLE["unasked 250"] = lambda: scripted.reply("250 2.0.0 By the way")
+
+
+@pytest.mark.parametrize("fault", [fault for fault in IDLE if fault != "black hole"])
+@pytest.mark.parametrize("mode", MODES if HAS_POOL else ["alone"])
+def test_between_two_messages_of_one_client_nobody_notices(mode, fault, scenes):
+    scene = scenes(mode)
+    armed = scene.upstream.arm("idle", IDLE[fault]())
+    client = scene.client()
+    assert client.send() == 250
+    assert armed.fired.wait(5)
+    if mode == "alone":
+        time.sleep(0.03)  # until it has been read; "pooled" is about both orders
+    hears(client.send(), 250, scene)
+    client.client.quit()
+    scene.ledger.assert_agrees(scene.upstream)
+
+
+@pytest.mark.parametrize("how", ["data", "pipelined", "bdat"])
+@pytest.mark.parametrize("mode", MODES if HAS_POOL else ["alone"])
+def test_closed_with_the_last_reply(mode, how, scenes):
+    """The 250 counts, and what comes behind it hurts nobody."""
+    scene = scenes(mode)
+    scene.upstream.arm("end_of_data", scripted.close(usual_first=True))
+    client = scene.client()
+    assert client.send(how) == 250
+    hears(client.send(how), 250, scene)
+    client.client.quit()
+    scene.ledger.assert_agrees(scene.upstream)
+
+
+@pytest.mark.parametrize("fault", ["reset", "close", "half-close", "421", "no code", "4xx", "many lines"])
+def test_a_bad_goodbye_hurts_nobody(fault, scenes):
+    scene = scenes("alone")
+    armed = scene.upstream.arm("quit", action("quit", fault))
+    with Client(scene.gate.plain_port) as other:
+        other.ehlo()
+        assert Sender(scene.ledger, other).send() == 250
+        other.quit()
+    assert armed.fired.wait(5)
+    client = scene.client()
+    hears(client.send(), 250, scene)
+    client.client.quit()
+    scene.ledger.assert_agrees(scene.upstream)
+    assert wait_until(lambda: not scene.upstream.live(), 10), scene.upstream.dialogue()
+
+
+# Reuse
+
+
+def pooled_cases():
+    for step, fault in cases():
+        if step not in OPENING:
+            yield step, fault
+    for fault in FAULTS:
+        if fault not in ("extra",):
+            yield "rset", fault
+    for fault in ("reset", "421", "5xx"):  # of the others, test_alone knows
+        yield "end_of_data", fault
+
+
+def expected_when_reused(step, fault):
+    """What fails before MAIL was accepted is replaced in silence; an answer that does not come is waited for, and not asked for again."""
+    if fault in WAITS or fault == "drip":
+        return FAULTS[fault][1] if fault in FAULTS else LOST
+    if step == "rset" or (step == "mail" and fault not in ("4xx", "5xx", "extra")):
+        return 250
+    return expected(step, fault)
+
+
+POOR = tuple(word for word in scripted.EXTENSIONS if word != "PIPELINING")
+
+
+if HAS_POOL:
+
+    @pytest.mark.parametrize("step, fault", dict.fromkeys(pooled_cases()))
+    def test_pooled(step, fault, scenes):
+        scene = scenes("pooled")
+        scene.leave_an_idle_connection()
+        suffers(scene, scene.upstream.arm(step, action(step, fault), reused=True), expected_when_reused(step, fault))
+
+    @pytest.mark.parametrize("step, fault", [(step, fault) for step in ("rset", "mail") for fault in FAULTS if fault not in WAITS and (step, fault) != ("rset", "extra")])
+    @pytest.mark.parametrize("extensions, how", [(POOR, "data"), (scripted.EXTENSIONS, "pipelined")])
+    def test_pooled_and_asked_in_another_way(extensions, how, step, fault, scenes):
+        scene = scenes("pooled")
+        scene.begin(extensions)
+        scene.leave_an_idle_connection()
+        wanted = NONSENSE if (fault, how) == ("extra", "pipelined") else expected_when_reused(step, fault)
+        suffers(scene, scene.upstream.arm(step, action(step, fault), reused=True), wanted, how)
+
+    @pytest.mark.parametrize("fault", IDLE)
+    def test_broken_while_it_lay_in_the_pool(fault, scenes):
+        scene = scenes("pooled")
+        armed = scene.upstream.arm("idle", IDLE[fault]())
+        before = scene.client()
+        assert before.send() == 250
+        before.client.quit()
+        assert armed.begun.wait(5)
+        client = scene.client()
+        hears(client.send(), LOST if fault == "black hole" else 250, scene)
+        hears(client.send(), 250, scene)
+        client.client.quit()
+        scene.ledger.assert_agrees(scene.upstream)
+
+    @pytest.mark.parametrize("first", ["rset", "mail"])
+    @pytest.mark.parametrize("step, fault", [("connect", "reset"), ("greeting", "421"), ("greeting", "4xx"), ("greeting", "black hole"), ("ehlo", "close"), ("mail", "reset"), ("mail", "421"), ("mail", "4xx")])
+    def test_what_replaces_it_fails_too(first, step, fault, scenes):
+        """It is not tried a third time."""
+        scene = scenes("pooled")
+        scene.leave_an_idle_connection()
+        scene.upstream.arm(first, scripted.reset(), reused=True)
+        suffers(scene, scene.upstream.arm(step, action(step, fault), reused=False), expected(step, fault))
+
+    def test_what_replaces_it_is_refused(scenes):
+        scene = scenes("pooled")
+        scene.leave_an_idle_connection()
+        armed = scene.upstream.arm("rset", scripted.close(), reused=True)
+        scene.upstream.shut()
+        client = scene.client()
+        hears(client.send(), "451 4.4.1", scene)
+        assert armed.begun.is_set()
+        scene.upstream.listen()
+        hears(client.send(), 250, scene)
+        client.client.quit()
+        scene.ledger.assert_agrees(scene.upstream)
+
+    def test_many_broken_ones_in_the_pool_cost_nobody_a_message(scenes):
+        scene = scenes("pooled")
+        clients = [scene.client() for _ in range(4)]
+        for client in clients:  # four transactions at a time take four connections
+            assert client.client.command("MAIL FROM:<alice@example.com>") == 250
+        for client in clients:
+            number, data = scene.ledger.message()
+            attempt = scene.ledger.begin(number, "alice@example.com", ["bob@example.net"], data, None)
+            assert client.client.command("RCPT TO:<bob@example.net>") == 250
+            attempt.reply, attempt.after_data = client.client.data(data), True
+        assert len(scene.upstream.live()) == 4
+        for _ in range(4):
+            scene.upstream.arm("rset", scripted.reset(), reused=True)
+        for client in clients:
+            hears(client.send(), 250, scene)
+            client.client.quit()
+        scene.ledger.assert_agrees(scene.upstream)
+
+    def test_clean_connections_are_used_again(scenes):
+        """Or all the rest of this file proves nothing."""
+        scene = scenes("pooled")
+        for how in ("data", "pipelined", "bdat", "chunks"):
+            client = scene.client()
+            assert client.send(how) == 250 and client.send(how) == 250
+            client.client.quit()
+        assert len(scene.upstream.connections) == 1 and len(scene.upstream.accepted) == 8, scene.upstream.dialogue()
+        scene.ledger.assert_agrees(scene.upstream)

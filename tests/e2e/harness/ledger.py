@@ -121,6 +121,7 @@ class Sender:
             client.send(b"BDAT %d\r\n" % half + data[:half])
             first = client.reply()
             if first != 250:
+                assert client.command("RSET") == 250  # RFC 3030 section 4.1 demands it
                 return first
             data, half = data[half:], (len(data) - half) // 2
         client.send(b"BDAT %d LAST\r\n" % len(data) + data[:half])

@@ -72,12 +72,10 @@ def close(first="", usual_first=False):
 
     async def run(connection, usual):
         connection.say(usual if usual_first else first)
-        if usual_first:
-            connection.obeyed()
         connection.writer.close()
         raise _Over
 
-    return Action(run)
+    return Action(run, takes_effect=usual_first)
 
 
 def half_close():
@@ -117,8 +115,8 @@ def drip(delay, takes_effect=True):
         for octet in usual.encode():
             if connection.writer.is_closing() or connection.reader.exception():
                 raise _Over
-            connection.writer.write(bytes([octet]))
             await asyncio.sleep(delay)
+            connection.writer.write(bytes([octet]))
 
     return Action(run, takes_effect)
 
@@ -152,10 +150,10 @@ class Fault:
     def __init__(self, step, action, reused=None, nth=1):
         assert step in STEPS
         self.step, self.action, self.reused, self.nth = step, action, reused, nth
-        self.fired = threading.Event()
+        self.begun, self.fired = threading.Event(), threading.Event()
 
     def hits(self, step, connection):
-        if self.fired.is_set() or step != self.step or self.reused not in (None, connection.transactions > 0):
+        if self.begun.is_set() or step != self.step or self.reused not in (None, connection.transactions > 0):
             return False
         self.nth -= 1
         return self.nth == 0
@@ -189,10 +187,6 @@ class Connection:
         self.note("<", text.rstrip().replace("\r\n", " | "))
         self.writer.write(text.encode())
 
-    def obeyed(self):
-        """The message whose end of data is being answered has been accepted."""
-        self.upstream.accepted.append(self.message)
-
     def reset(self):
         self.note("!", "reset")
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -206,13 +200,17 @@ class Connection:
     def violated(self, what):
         self.upstream.violations.append(f"connection {self.number}: {what}\n" + "\n".join(self.dialogue[-20:]))
 
-    async def step(self, name, usual):
-        """True: the step is obeyed."""
+    async def step(self, name, usual, effect=lambda: None):
+        """True: the step is obeyed; then `effect` was called before a word was said about it."""
         fault = self.upstream._fault(name, self)
         if fault is None:
+            effect()
             self.say(usual)
             return True
         self.note("!", f"fault at {name}")
+        fault.begun.set()
+        if fault.action.takes_effect:
+            effect()
         try:
             await fault.action.run(self, usual)
         finally:
@@ -330,15 +328,16 @@ class Connection:
 
     async def end_of_data(self):
         self.note(">", f"({len(self.body)} octets of message data)")
-        self.message = message = Message(self.sender, self.recipients, self.body, self.login, self.number)
+        message = Message(self.sender, self.recipients, self.body, self.login, self.number)
         self.upstream.complete.append(message)
-        refusal = self.upstream.refuse_message(message)
         self.forget()
-        if await self.step("end_of_data", f"{refusal}\r\n" if refusal else "250 2.0.0 Taken\r\n") and not refusal:
-            self.obeyed()
+        if refusal := self.upstream.refuse_message(message):
+            return self.say(f"{refusal}\r\n")
+        if await self.step("end_of_data", "250 2.0.0 Taken\r\n", lambda: self.upstream.accepted.append(message)):
             if self.upstream._awaits("idle"):
                 await asyncio.sleep(0.05)  # until the connection lies in the pool
             await self.step("idle", "")
+        return None
 
     async def do_rset(self, argument):
         if await self.step("rset", "250 2.0.0 Forgotten\r\n"):
@@ -441,7 +440,7 @@ class ScriptedUpstream:
         return next((fault for fault in list(self.faults) if fault.hits(step, connection)), None)
 
     def _awaits(self, step):
-        return any(fault.step == step and not fault.fired.is_set() for fault in self.faults)
+        return any(fault.step == step and not fault.begun.is_set() for fault in self.faults)
 
     def clear(self):
         """Forgets what was seen; connections live on."""
