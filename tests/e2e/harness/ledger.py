@@ -95,6 +95,9 @@ class Sender:
         if how == "pipelined":
             client.send("\r\n".join([*commands, "DATA", ""]))
             replies = [client.reply() for _ in range(len(commands) + 1)]
+            if replies[0] == 250 and not any(reply == 250 for reply in replies[1:-1]):
+                assert replies[-1].code > 400, replies
+                assert client.command("RSET") == 250
         else:
             replies = [client.command(commands[0])]
             if replies[0] == 250:
