@@ -14,7 +14,8 @@ from harness.ledger import Ledger, Sender
 from harness.process import wait_until
 from harness.scripted_upstream import HAS_POOL, ScriptedUpstream, pool
 
-MODES = {"alone": {"max_idle": 0}, "pooled": {"max_idle": 16}}
+MODES = {"alone": {"max_idle": 0}, "pooled": {"max_idle": 16}, "xclient": {"max_idle": 16}}
+REUSE = ["alone", "pooled"] if HAS_POOL else ["alone"]
 
 LOST, BUSY, NONSENSE = "451 4.4.2", "451 4.3.2", "451 4.3.0"
 TRANSIENT = "450 4.2.1 Come again, said the upstream"
@@ -37,7 +38,7 @@ FAULTS = {
     "mixed codes": (lambda: scripted.reply("250-2.0.0 Yes\r\n550 5.0.0 No"), NONSENSE),
     "4xx": (lambda: scripted.reply(TRANSIENT), None),
     "5xx": (lambda: scripted.reply(PERMANENT), None),
-    "drip": (lambda: scripted.drip(0.003), 250),
+    "drip": (lambda: scripted.drip(0.001), 250),
     "extra": (scripted.extra, 250),
 }  # fmt: skip
 IN_DATA = {
@@ -103,31 +104,40 @@ def other_ways():
 class Scene:
     """One Gatepost before one scripted upstream; probes are over when the first case begins."""
 
-    def __init__(self, folder, tls, mode, **more):
-        self.upstream = ScriptedUpstream()
+    def __init__(self, folder, tls, mode):
+        self.upstream = ScriptedUpstream(self.extensions(mode))
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.tls.load_cert_chain(tls.ecdsa.certificate, tls.ecdsa.key)
-        self.pooled = mode == "pooled"
-        upstream = {"connect_timeout": "700ms", "reply_timeout": "700ms", "tls": "opportunistic", "health": {"interval": "1h", "timeout": "2s"}, **pool(**MODES[mode]), **more}
-        self.gate = Gatepost(folder, tls, self.upstream.port, {"upstreams": [{"name": "default", "servers": [f"127.0.0.1:{self.upstream.port}"], **upstream}]})
+        self.has_identity = mode == "xclient"
+        upstream = {"connect_timeout": "1s", "reply_timeout": "700ms", "tls": "opportunistic", "health": {"interval": "1h", "timeout": "2s"}, **pool(**MODES[mode])}
+        if self.has_identity:
+            upstream["identity"] = "xclient_login"
+        changes = {"upstreams": [{"name": "default", "servers": [f"127.0.0.1:{self.upstream.port}"], **upstream}], "auth": {"plaintext_without_tls": True}, "session": {"data_timeout": "1500ms"}}
+        self.gate = Gatepost(folder, tls, self.upstream.port, changes)
         self.begin()
 
-    def begin(self, extensions=scripted.EXTENSIONS):
+    @staticmethod
+    def extensions(mode):
+        return (*scripted.EXTENSIONS, scripted.XCLIENT) if mode == "xclient" else scripted.EXTENSIONS
+
+    def begin(self):
         """Nothing is pooled, and nothing remembered."""
         self.upstream.tls = None
-        self.upstream.extensions = extensions
+        self.upstream.extensions = self.extensions("xclient" if self.has_identity else "")
         self.upstream.disconnect()
         self.upstream.clear()
         self.ledger = Ledger()
 
-    def client(self):
+    def client(self, user="alice@example.com"):
         client = Client(self.gate.plain_port)
         client.ehlo()
-        return Sender(self.ledger, client)
+        if self.has_identity:
+            client.login(user, self.gate.users[user])
+        return Sender(self.ledger, client, user)
 
     def leave_an_idle_connection(self):
         """By another client, who has gone."""
-        before = self.client()
+        before = self.client("carol")
         assert before.send() == 250
         before.client.quit()
         assert len(self.upstream.live()) == 1, self.upstream.dialogue()
@@ -159,6 +169,12 @@ def hears(reply, wanted, scene):
         assert reply == wanted, f"{reply}, not {wanted}\n{scene.upstream.dialogue()}"
 
 
+def let_it_be_read():
+    """Without a pool nothing is sent again, and a session's second MAIL is lost when it meets the end of the connection."""
+    if not HAS_POOL:
+        time.sleep(0.05)
+
+
 def suffers(scene, armed, wanted, how="data"):
     """A transaction meets the fault, and the same client's next one is as good as ever."""
     client = scene.client()
@@ -169,8 +185,8 @@ def suffers(scene, armed, wanted, how="data"):
     scene.upstream.tls = None
     hears(client.send(how), 250, scene)
     client.client.quit()
-    # A reply that was lost, or that nobody can understand, may have said yes: then the client was told to try again.
     scene.ledger.assert_agrees(scene.upstream)
+    scene.ledger.assert_unmixed(scene.upstream, identity=scene.has_identity)
 
 
 @pytest.mark.parametrize("step, fault", cases())
@@ -187,7 +203,18 @@ def test_alone_and_sent_in_another_way(step, fault, how, scenes):
     suffers(scene, scene.upstream.arm(step, action(step, fault)), expected(step, fault, how), how)
 
 
-@pytest.mark.parametrize("mode", MODES if HAS_POOL else ["alone"])
+def test_one_that_takes_no_more_of_a_large_message_is_not_waited_for(scenes):
+    scene = scenes("alone")
+    armed = scene.upstream.arm("body", scripted.frozen())
+    client = scene.client()
+    hears(client.send(message=scene.ledger.message((b"m" * 998 + b"\r\n") * 12000)), LOST, scene)
+    assert armed.begun.is_set() and not scene.upstream.complete
+    hears(client.send(), 250, scene)
+    client.client.quit()
+    scene.ledger.assert_agrees(scene.upstream)
+
+
+@pytest.mark.parametrize("mode", REUSE)
 def test_refused_and_back(mode, scenes):
     scene = scenes(mode)
     scene.upstream.shut()
@@ -204,28 +231,28 @@ IDLE["unasked 250"] = lambda: scripted.reply("250 2.0.0 By the way")
 
 
 @pytest.mark.parametrize("fault", [fault for fault in IDLE if fault != "black hole"])
-@pytest.mark.parametrize("mode", MODES if HAS_POOL else ["alone"])
+@pytest.mark.parametrize("mode", REUSE)
 def test_between_two_messages_of_one_client_nobody_notices(mode, fault, scenes):
     scene = scenes(mode)
     armed = scene.upstream.arm("idle", IDLE[fault]())
     client = scene.client()
     assert client.send() == 250
     assert armed.fired.wait(5)
-    if mode == "alone":
-        time.sleep(0.03)  # until it has been read; "pooled" is about both orders
+    let_it_be_read()
     hears(client.send(), 250, scene)
     client.client.quit()
     scene.ledger.assert_agrees(scene.upstream)
 
 
 @pytest.mark.parametrize("how", ["data", "pipelined", "bdat"])
-@pytest.mark.parametrize("mode", MODES if HAS_POOL else ["alone"])
+@pytest.mark.parametrize("mode", REUSE)
 def test_closed_with_the_last_reply(mode, how, scenes):
     """The 250 counts, and what comes behind it hurts nobody."""
     scene = scenes(mode)
     scene.upstream.arm("end_of_data", scripted.close(usual_first=True))
     client = scene.client()
     assert client.send(how) == 250
+    let_it_be_read()
     hears(client.send(how), 250, scene)
     client.client.quit()
     scene.ledger.assert_agrees(scene.upstream)
@@ -285,7 +312,7 @@ if HAS_POOL:
     @pytest.mark.parametrize("extensions, how", [(POOR, "data"), (scripted.EXTENSIONS, "pipelined")])
     def test_pooled_and_asked_in_another_way(extensions, how, step, fault, scenes):
         scene = scenes("pooled")
-        scene.begin(extensions)
+        scene.upstream.extensions = extensions
         scene.leave_an_idle_connection()
         wanted = NONSENSE if (fault, how) == ("extra", "pipelined") else expected_when_reused(step, fault)
         suffers(scene, scene.upstream.arm(step, action(step, fault), reused=True), wanted, how)
@@ -353,3 +380,22 @@ if HAS_POOL:
             client.client.quit()
         assert len(scene.upstream.connections) == 1 and len(scene.upstream.accepted) == 8, scene.upstream.dialogue()
         scene.ledger.assert_agrees(scene.upstream)
+
+    # Identity: XCLIENT LOGIN comes before MAIL, and EHLO is said again behind it.
+
+    @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in ("drip", "extra")])
+    @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
+    def test_xclient_goes_wrong(reused, fault, scenes):
+        scene = scenes("xclient")
+        if reused:
+            scene.leave_an_idle_connection()
+        suffers(scene, scene.upstream.arm("xclient", action("xclient", fault), reused=reused), 250 if reused and fault not in WAITS else 451)
+
+    @pytest.mark.parametrize("fault", ["reset", "close", "black hole", "421", "4xx", "no code", "mixed codes"])
+    @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
+    def test_ehlo_behind_xclient_goes_wrong(reused, fault, scenes):
+        scene = scenes("xclient")
+        if reused:
+            scene.leave_an_idle_connection()
+        armed = scene.upstream.arm("ehlo", action("ehlo", fault), reused=reused, nth=1 if reused else 2)
+        suffers(scene, armed, 250 if reused and fault not in WAITS else 451)

@@ -395,16 +395,14 @@ class ScriptedUpstream:
         self._call(close())
 
     def kill(self):
-        """Refuses connections and resets all that are; how many of them were inside a transaction."""
+        """Refuses connections and resets all that are."""
 
         async def kill():
             self.server.close()
-            live = [connection for connection in self.connections if not connection.is_over]
-            for connection in live:
+            for connection in self.live():
                 connection.reset()
-            return sum(connection.in_transaction for connection in live)
 
-        return self._call(kill())
+        self._call(kill())
 
     def disconnect(self):
         """Closes what is idle, and waits until the other side has, too: nobody has a connection any more."""
