@@ -250,10 +250,11 @@ class Connection:
         await self.do_ehlo(argument, offer=False)
 
     async def do_starttls(self, argument):
+        context = self.upstream.tls
         if not await self.step("starttls", "220 2.0.0 Go\r\n"):
             return
         await self.step("handshake", "")
-        await self.writer.start_tls(self.upstream.tls)
+        await self.writer.start_tls(context)
         self.has_greeted = False
 
     async def do_xclient(self, argument):
