@@ -112,7 +112,8 @@ class Scene:
         upstream = {"connect_timeout": "1s", "reply_timeout": "700ms", "tls": "opportunistic", "health": {"interval": "1h", "timeout": "2s"}, **pool(**MODES[mode])}
         if self.has_identity:
             upstream["identity"] = "xclient_login"
-        changes = {"upstreams": [{"name": "default", "servers": [f"127.0.0.1:{self.upstream.port}"], **upstream}], "auth": {"plaintext_without_tls": True}, "session": {"data_timeout": "1500ms"}}
+        # One worker: each has idle connections of its own.
+        changes = {"workers": 1, "upstreams": [{"name": "default", "servers": [f"127.0.0.1:{self.upstream.port}"], **upstream}], "auth": {"plaintext_without_tls": True}, "session": {"data_timeout": "1500ms"}}
         self.gate = Gatepost(folder, tls, self.upstream.port, changes)
         self.begin()
 
