@@ -4,7 +4,6 @@ It models SMTP strictly and remembers what it saw: each connection's dialogue, t
 were *complete* (the end of data was seen, whatever came of it), and `violations`: what no client may do (MAIL inside a transaction, XCLIENT twice …).
 """
 import asyncio
-import contextlib
 import dataclasses
 import os
 import re
@@ -422,8 +421,15 @@ class ScriptedUpstream:
         return [connection for connection in self.connections if not connection.is_over]
 
     def stop(self):
-        with contextlib.suppress(Exception):
-            self.kill()
+
+        async def end():
+            self.server.close()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self._call(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
 
