@@ -75,7 +75,7 @@ def heard(*replies, accepted=0, complete=0, **more):
         attempt.reply, attempt.after_data = reply, True
     message = scripted.Message("a@example.com", ["b@example.net"], data, "ann", 1)
     message = types.SimpleNamespace(**{**vars(message), "id": message.id, **more})
-    return ledger, types.SimpleNamespace(accepted=[message] * accepted, complete=[message] * complete, violations=[], port=0, dialogue=lambda: "")
+    return ledger, types.SimpleNamespace(accepted=[message] * accepted, complete=[message] * complete, violations=[], connections=[])
 
 
 @pytest.mark.parametrize("replies, accepted, complete, what", [

@@ -16,7 +16,7 @@ from harness.process import wait_until
 from harness.scripted_upstream import HAS_POOL, ScriptedUpstream, pool
 
 USERS = {"ann": "staple-ann-1", "ben@example.com": "staple-ben-2", "c=d+e f": "staple-cde-3", "zoë": "staple-zoe-4", None: None}
-CLIENTS, SESSIONS = 6, 30
+CLIENTS = 6
 
 
 class Scenario:
@@ -26,8 +26,10 @@ class Scenario:
         self.gate, self.ledger, self.random = gate, ledger, random.Random(seed)
         self.done = []
 
+    sessions = 30
+
     def run(self):
-        for _ in range(SESSIONS):
+        for _ in range(self.sessions):
             self.session()
 
     def session(self):
@@ -157,21 +159,27 @@ def run(scenarios):
     assert not any(thread.is_alive() for thread in threads)
 
 
+IDENTITIES = ["none", "xclient_login", "xclient"] if HAS_POOL else ["none"]
+
+
+def start(identity, upstream, make_gatepost, **more):
+    settings = {"reply_timeout": "10s", "connect_timeout": "5s", "health": {"interval": "1h"}, **pool(max_connections=3, max_idle=3, max_messages=25, wait_timeout="20s"), **more}
+    if identity != "none":
+        settings["identity"] = identity
+    users = {user: password for user, password in USERS.items() if user}
+    changes = {"upstreams": [{"name": "default", "servers": [f"127.0.0.1:{upstream.port}"], **settings}], "auth": {"plaintext_without_tls": True}}
+    return make_gatepost(upstream.port, changes, users=users)
+
+
 @pytest.mark.parametrize("extensions", [scripted.EXTENSIONS, POOR], ids=["rich", "poor"])
-@pytest.mark.parametrize("identity", ["none", "xclient_login", "xclient"] if HAS_POOL else ["none"])
+@pytest.mark.parametrize("identity", IDENTITIES)
 def test_nothing_of_one_client_shows_in_anothers_session(identity, extensions, upstream, make_gatepost):
     seed = int(os.environ.get("GATEPOST_SEED", random.randrange(10**6)))
     print(f"GATEPOST_SEED={seed}")
     if identity != "none":
         extensions = (*extensions, scripted.XCLIENT)
     upstream.extensions = extensions
-    settings = {"reply_timeout": "10s", "connect_timeout": "5s", "health": {"interval": "1h"}, **pool(max_connections=3, max_idle=3, max_messages=25, wait_timeout="20s")}
-    if identity != "none":
-        settings["identity"] = identity
-    users = {user: password for user, password in USERS.items() if user}
-    changes = {"upstreams": [{"name": "default", "servers": [f"127.0.0.1:{upstream.port}"], **settings}], "auth": {"plaintext_without_tls": True, "cache": {"ttl": "60s"}}}
-    gate = make_gatepost(upstream.port, changes, users=users)
-    ledger = Ledger()
+    gate, ledger = start(identity, upstream, make_gatepost), Ledger()
     scenarios = [Scenario(gate, ledger, f"{seed}-{number}") for number in range(CLIENTS)]
     run(scenarios)
     gate.wait_for_metric("gatepost_connections_active", 0)
@@ -183,3 +191,55 @@ def test_nothing_of_one_client_shows_in_anothers_session(identity, extensions, u
     if HAS_POOL and identity != "xclient":
         used = [connection.transactions for connection in upstream.connections]
         assert max(used) > 3, f"few connections were used again: {used}"
+
+
+ENDS = [scripted.reset, scripted.close, scripted.half_close, scripted.black_hole]
+FAULTS = [
+    *ENDS, lambda: scripted.close("250-2.0.0 Half a"), lambda: scripted.close(usual_first=True), lambda: scripted.reply("421 4.3.2 Bye"),
+    lambda: scripted.reply("450 4.2.1 Later"), lambda: scripted.reply("550 5.7.1 Never"), lambda: scripted.reply("What?"), scripted.long_line, scripted.many_lines,
+]  # fmt: skip
+
+
+class Sufferer(Scenario):
+    """Takes whatever reply comes, as long as it is one."""
+
+    sessions = 15
+
+    def session(self):
+        user = self.random.choice(list(USERS))
+        with Client(self.gate.plain_port, timeout=20) as client:
+            client.ehlo()
+            if user:
+                client.login(user, USERS[user])
+            self.sender = Sender(self.ledger, client, user)
+            for _ in range(self.random.randint(1, 4)):
+                how = self.random.choice(HOW)
+                reply = self.sender.send(how, self.addresses("from")[0], self.addresses("to"), self.message())
+                self.done.append(f"{user}: {how}: {reply}")
+                assert reply and reply.code in (250, 450, 451, 550), reply
+            client.quit()
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_nothing_is_lost_doubled_or_mixed_when_much_goes_wrong(identity, upstream, make_gatepost):
+    seed = int(os.environ.get("GATEPOST_SEED", random.randrange(10**6)))
+    print(f"GATEPOST_SEED={seed}")
+    if identity != "none":
+        upstream.extensions = (*scripted.EXTENSIONS, scripted.XCLIENT)
+    gate, ledger = start(identity, upstream, make_gatepost, reply_timeout="300ms", connect_timeout="1s"), Ledger()
+    chance = random.Random(seed)
+
+    def chaos(step, connection):
+        """Where nothing is awaited only ends and silence: a reply that crosses the next command cannot be told from its answer."""
+        if chance.random() > 0.03:
+            return None
+        return scripted.Fault(step, chance.choice(ENDS if step in ("body", "connect", "idle", "quit") else FAULTS)())
+
+    upstream.chaos = chaos
+    scenarios = [Sufferer(gate, ledger, f"{seed}-{number}") for number in range(CLIENTS)]
+    run(scenarios)
+    gate.wait_for_metric("gatepost_connections_active", 0)
+    ledger.assert_agrees(upstream, exactly=False)
+    ledger.assert_unmixed(upstream, identity=identity != "none")
+    said = [attempt.reply.code for attempts in ledger.attempts.values() for attempt in attempts]
+    assert said.count(250) > 40 and len(said) - said.count(250) > 10, "or it proves little"

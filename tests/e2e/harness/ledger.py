@@ -35,23 +35,31 @@ class Ledger:
             self.attempts[number].append(attempt)
         return attempt
 
+    @staticmethod
+    def dialogue(upstreams, *numbers):
+        """What was said on the connections that saw these messages, or on all when none did."""
+        all_of_them = [connection for upstream in upstreams for connection in upstream.connections]
+        marks = [f": {number})" for number in numbers]
+        those = [connection for connection in all_of_them if any(mark in line for mark in marks for line in connection.dialogue)]
+        return "".join(f"\n\n{connection.number} " + f"\n{connection.number} ".join(connection.dialogue[-60:]) for connection in those or all_of_them[-5:])
+
     def assert_agrees(self, *upstreams, exactly=True):
         """`exactly`: no reply was lost on its way, so that what is not 250 was not accepted."""
         accepted = collections.Counter(message.id for upstream in upstreams for message in upstream.accepted)
         complete = collections.Counter(message.id for upstream in upstreams for message in upstream.complete)
-        said = "".join(f"\n\nUpstream {upstream.port}:\n{upstream.dialogue()[-6000:]}" for upstream in upstreams)
         strangers = set(complete) - set(self.attempts)
-        assert not strangers, f"nobody sent {strangers}{said}"
+        assert not strangers, f"nobody sent {strangers}{self.dialogue(upstreams, *strangers)}"
         for number, attempts in list(self.attempts.items()):
             told = [attempt.reply for attempt in attempts]
             fine = sum(attempt.reply == 250 for attempt in attempts)
             unknown = sum(attempt.reply is None for attempt in attempts)
             again = sum(attempt.after_data and attempt.reply is not None and 400 <= attempt.reply.code < 500 for attempt in attempts)
             refused = sum(attempt.after_data and attempt.reply is not None and attempt.reply.code >= 500 for attempt in attempts)
-            facts = f"{number}: the client was told {told}, the upstream accepted it {accepted[number]} and saw it whole {complete[number]} times{said}"
-            assert accepted[number] >= fine, f"lost after 250: {facts}"
-            assert accepted[number] <= fine + unknown + (0 if exactly else again), f"accepted, and the client not told so: {facts}"
-            assert complete[number] <= fine + unknown + again + refused, f"sent twice: {facts}"
+            facts = f"{number}: the client was told {told}, the upstream accepted it {accepted[number]} and saw it whole {complete[number]} times"
+            said = self.dialogue(upstreams, number)
+            assert accepted[number] >= fine, f"lost after 250: {facts}{said}"
+            assert accepted[number] <= fine + unknown + (0 if exactly else again), f"accepted, and the client not told so: {facts}{said}"
+            assert complete[number] <= fine + unknown + again + refused, f"sent twice: {facts}{said}"
         for upstream in upstreams:
             assert not upstream.violations, upstream.violations[0]
 
@@ -60,12 +68,12 @@ class Ledger:
         for upstream in upstreams:
             for message in upstream.accepted:
                 found = [attempt for attempt in self.attempts[message.id] if attempt.sender == message.sender]
-                assert found, f"{message} has another's sender, not {self.attempts[message.id][0].sender}\n{upstream.dialogue()[-6000:]}"
+                assert found, f"{message} has another's sender, not {self.attempts[message.id][0].sender}{self.dialogue([upstream], message.id)}"
                 attempt = found[-1]
                 data = re.sub(rb"\AReceived: [^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*", b"", message.data)
                 assert (message.recipients, data) == (attempt.recipients, attempt.data), f"{message} is not {vars(attempt)}"
                 if identity:
-                    assert message.login == attempt.user, f"{message} was sent by {attempt.user}\n{upstream.dialogue()[-6000:]}"
+                    assert message.login == attempt.user, f"{message} was sent by {attempt.user}{self.dialogue([upstream], message.id)}"
 
 
 def stuffed(data):

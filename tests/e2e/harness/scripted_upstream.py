@@ -242,7 +242,7 @@ class Connection:
         if offer and self.upstream.tls and not self.writer.get_extra_info("ssl_object"):
             words.append("STARTTLS")
         usual = "".join(f"250{' ' if word is words[-1] else '-'}{word}\r\n" for word in words)
-        if await self.step("ehlo" if offer else "helo", usual):
+        if await self.step("ehlo", usual):
             self.has_greeted = True
 
     async def do_helo(self, argument):
@@ -327,8 +327,8 @@ class Connection:
             await self.step("chunk", "250 2.0.0 Octets fine\r\n")
 
     async def end_of_data(self):
-        self.note(">", f"({len(self.body)} octets of message data)")
         message = Message(self.sender, self.recipients, self.body, self.login, self.number)
+        self.note(">", f"({len(self.body)} octets of message data: {message.id})")
         self.upstream.complete.append(message)
         self.forget()
         if refusal := self.upstream.refuse_message(message):
@@ -358,6 +358,7 @@ class ScriptedUpstream:
         self.extensions, self.tls = tuple(extensions), None
         self.connections, self.accepted, self.complete, self.violations = [], [], [], []
         self.faults = []
+        self.chaos = None  # called with each step and its connection: a Fault, or None
         self.server = None
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -442,6 +443,8 @@ class ScriptedUpstream:
         self.faults.clear()
 
     def _fault(self, step, connection):
+        if self.chaos:
+            return self.chaos(step, connection)
         return next((fault for fault in list(self.faults) if fault.hits(step, connection)), None)
 
     def _awaits(self, step):
