@@ -13,7 +13,7 @@ from harness import scripted_upstream as scripted
 from harness.client import Client, Closed
 from harness.ledger import HOW, Ledger, Sender, stuffed
 from harness.process import wait_until
-from harness.scripted_upstream import HAS_POOL, ScriptedUpstream, pool
+from harness.scripted_upstream import ScriptedUpstream
 
 USERS = {"ann": "staple-ann-1", "ben@example.com": "staple-ben-2", "c=d+e f": "staple-cde-3", "zoë": "staple-zoe-4", None: None}
 CLIENTS = 6
@@ -159,11 +159,12 @@ def run(scenarios):
     assert not any(thread.is_alive() for thread in threads)
 
 
-IDENTITIES = ["none", "xclient_login", "xclient"] if HAS_POOL else ["none"]
+IDENTITIES = ["none", "xclient_login", "xclient"]
 
 
 def start(identity, upstream, make_gatepost, **more):
-    settings = {"reply_timeout": "10s", "connect_timeout": "5s", "health": {"interval": "1h"}, **pool(max_connections=3, max_idle=3, max_messages=25, wait_timeout="20s"), **more}
+    pool = {"max_connections": 3, "max_idle": 3, "max_messages": 25, "wait_timeout": "20s"}
+    settings = {"reply_timeout": "10s", "connect_timeout": "5s", "health": {"interval": "1h"}, "pool": pool, **more}
     if identity != "none":
         settings["identity"] = identity
     users = {user: password for user, password in USERS.items() if user}
@@ -188,7 +189,7 @@ def test_nothing_of_one_client_shows_in_anothers_session(identity, extensions, u
     ledger.assert_unmixed(upstream, identity=identity != "none")
     assert len(upstream.accepted) > 40, "or it proves little"
     assert not any(message.sender.startswith("aborted") for message in upstream.accepted)
-    if HAS_POOL and identity != "xclient":
+    if identity != "xclient":
         used = [connection.transactions for connection in upstream.connections]
         assert max(used) > 3, f"few connections were used again: {used}"
 

@@ -5,7 +5,6 @@ were *complete* (the end of data was seen, whatever came of it), and `violations
 """
 import asyncio
 import dataclasses
-import os
 import re
 import socket
 import struct
@@ -16,14 +15,6 @@ from .process import wait_until
 STEPS = ("connect", "greeting", "ehlo", "starttls", "handshake", "xclient", "mail", "rcpt", "data", "body", "chunk", "end_of_data", "rset", "quit", "idle")
 EXTENSIONS = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "SMTPUTF8", "DSN", "SIZE 50000000")
 XCLIENT = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
-
-# The one switch for programs from before the pool: they know no key of it.
-HAS_POOL = "GATEPOST_HAS_NO_POOL" not in os.environ
-
-
-def pool(**keys):
-    """The key `pool` of an upstream, as far as the program knows one."""
-    return {"pool": keys} if HAS_POOL else {}
 
 
 @dataclasses.dataclass
