@@ -172,7 +172,14 @@ def hears(reply, wanted, scene):
 def suffers(scene, armed, wanted, how="data", **more):
     """A transaction meets the fault, and the same client's next one is as good as ever."""
     client = scene.client()
-    reply = client.send(how, **more, midway=lambda: armed.step != "body" or wait_until(armed.begun.is_set, 5))
+
+    def noticed():
+        """What happens within the data is to be seen before its end is there, or it counts as the answer to it; silence is never seen."""
+        if armed.step == "body":
+            assert armed.begun.wait(5)
+            wait_until(lambda: not scene.upstream.live(), 0.5)
+
+    reply = client.send(how, **more, midway=noticed)
     assert armed.begun.is_set(), f"{armed.step} was never reached\n{scene.upstream.dialogue()}"
     hears(reply, wanted, scene)
     scene.upstream.disarm()
