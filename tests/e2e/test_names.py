@@ -1,9 +1,12 @@
 """Upstreams by name: resolved by the DNS that /etc/resolv.conf names, here a private one."""
+import random
+
 import pytest
 from harness.client import Client
 from harness.dns import DnsServer
 from harness.gatepost import USERS
 from harness.process import wait_until
+from harness.scripted_upstream import ScriptedUpstream
 
 USER = "alice@example.com"
 
@@ -39,3 +42,30 @@ def test_an_outage_of_the_dns_takes_no_server_away(dns, make_sink, make_gatepost
     assert wait_until(lambda: dns.asked_for("mta.test") >= before + 6), "nobody asks again"
     assert send(gatepost) == 250
     sink.wait_for(1)
+
+
+def test_answers_that_are_cut_do_not_add_up(dns, make_gatepost):
+    upstream = ScriptedUpstream(host="0.0.0.0")
+    addresses = [f"127.1.{high}.{low}" for high in (1, 2) for low in range(1, 150)]
+    dns.names = {"mta.test": addresses}
+    gatepost = make_gatepost([f"mta.test:{upstream.port}"], wrapper=dns.wrapper)
+    for _ in range(3):
+        random.shuffle(addresses)
+        before = dns.asked_for("mta.test")
+        assert wait_until(lambda: dns.asked_for("mta.test") >= before + 4, 10)  # noqa: B023
+    assert gatepost.log.count(" upstream_up ") == 64
+    upstream.stop()
+
+
+def test_an_outage_for_one_family_takes_no_server_of_it_away(dns, make_sink, make_gatepost):
+    sink = make_sink()
+    dns.names = {"mta.test": ["127.0.0.1", "::1"]}  # nobody listens there, and probes tell that it is still known
+    gatepost = make_gatepost([f"mta.test:{sink.port}"], wrapper=dns.wrapper)
+    failed = lambda: gatepost.metric("gatepost_upstream_health_checks_total", result="failed")  # noqa: E731
+    assert wait_until(lambda: failed() > 0)
+    dns.mode = "servfail for AAAA"
+    before = dns.asked_for("mta.test")
+    assert wait_until(lambda: dns.asked_for("mta.test") >= before + 4), "nobody asks again"
+    then = failed()
+    assert wait_until(lambda: failed() >= then + 2, 5), "the server has vanished"
+    assert send(gatepost) == 250

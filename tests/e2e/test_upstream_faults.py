@@ -2,8 +2,10 @@
 import time
 
 import pytest
+from harness import scripted_upstream as scripted
 from harness.client import Client
 from harness.process import free_port, wait_until
+from harness.scripted_upstream import ScriptedUpstream
 from harness.sink import without_received
 
 FAST = {"connect_timeout": "1s", "reply_timeout": "700ms"}
@@ -94,6 +96,19 @@ def test_second_server_takes_over(make_gatepost, make_sink):
     gate = make_gatepost([f"127.0.0.1:{free_port()}", f"127.0.0.1:{sink.port}"])
     assert [outcome(gate).code for _ in range(6)] == [250] * 6
     assert len(sink.messages()) == 6
+
+
+def test_one_that_hangs_behind_its_greeting_is_passed_over_too(make_gatepost):
+    hangs, stands_in = ScriptedUpstream(), ScriptedUpstream()
+    servers = [f"127.0.0.1:{server.port}" for server in (hangs, stands_in)]
+    settings = {"servers": servers, "balance": "first_healthy", "pool": {"max_idle": 0}, "connect_timeout": "3s", "health": {"interval": "1h", "timeout": "1s"}}
+    gate = make_gatepost(servers, changes(hangs.port, **settings))
+    gate.wait_for_metric("gatepost_upstream_up", 2)
+    hangs.arm("ehlo", scripted.black_hole())
+    assert outcome(gate) == 250
+    assert len(stands_in.accepted) == 1
+    for server in (hangs, stands_in):
+        server.stop()
 
 
 def test_gone_in_the_middle_of_data(make_gatepost, make_sink):

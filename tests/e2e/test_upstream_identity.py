@@ -2,11 +2,13 @@
 import re
 
 import pytest
+from harness import scripted_upstream as scripted
 from harness.client import Client
 from harness.gatepost import Gatepost
 from harness.postfix import OWN_SENDERS, Postfix
 from harness.process import wait_until
 from harness.proxy_header import proxy_v1
+from harness.scripted_upstream import ScriptedUpstream
 
 NEWS = "ann+news=x@example.com"  # what xtext must write differently
 SENDERS = {"ann": "ann@example.com", "bob": "bob@example.com", NEWS: "news@example.com", None: "carol@example.com"}
@@ -214,3 +216,22 @@ def test_exim_and_opensmtpd_behind_proxy(mta, identity, request, make_gatepost):
             said = server.whose(user.post(f"{identity}-{source}-{len(name)}-{name[:3]}"))
             assert said == (source, name if mta == "exim" else None), "OpenSMTPD knows no other way to hear of a user"
             user.quit()
+
+
+def test_a_user_who_cannot_be_told_is_no_fault_of_the_servers(make_gatepost):
+    servers = [ScriptedUpstream((*scripted.EXTENSIONS, scripted.XCLIENT)) for _ in range(2)]
+    name = "u" * 200 + "=" * 30  # 290 octets in XCLIENT
+    settings = upstream(servers[0].port, "xclient_login")
+    settings["upstreams"][0]["servers"] = [f"127.0.0.1:{server.port}" for server in servers]
+    gate = make_gatepost(servers[0].port, settings, users={**USERS, name: "staple 44"})
+    gate.wait_for_metric("gatepost_upstream_up", 2)
+    with Client(gate.port) as client:
+        client.ehlo()
+        client.starttls()
+        client.login(name, "staple 44")
+        for _ in range(5):
+            assert client.command("MAIL FROM:<ann@example.com>").code == 451
+    gate.wait_for_metric("gatepost_upstream_up", 2)
+    assert "upstream_down" not in gate.log, gate.log
+    for server in servers:
+        server.stop()

@@ -16,7 +16,7 @@ def encoded(name):
 class DnsServer:
     """Answers from `names`, {"mta.test": ["192.0.2.1", "2001:db8::1"] or "another.test" for a CNAME}, which a test may change at any time.
 
-    `ttl` is that of each record, `mode` one of "answer", "servfail" and "silent"; `asked` lists (name, type) of all questions. Use as a context.
+    `ttl` is that of each record, `mode` one of "answer", "servfail", "servfail for AAAA" and "silent"; `asked` lists (name, type) of all questions. Use as a context.
     """
 
     def __init__(self, folder, names=None, ttl=1):
@@ -84,7 +84,7 @@ class DnsServer:
         self.asked.append((name, kind))
         if self.mode == "silent":
             return None
-        code, records = (SERVFAIL, []) if self.mode == "servfail" else self._find(name, kind)
+        code, records = (SERVFAIL, []) if self.mode == "servfail" or (self.mode == "servfail for AAAA" and kind == AAAA) else self._find(name, kind)
         room, cut = self._room(query[at + 5 :]) - 12 - len(question), 0
         while sum(map(len, records)) > room:
             records.pop()

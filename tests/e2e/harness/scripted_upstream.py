@@ -152,6 +152,7 @@ class Fault:
 class Connection:
     def __init__(self, upstream, number, reader, writer):
         self.upstream, self.number, self.reader, self.writer = upstream, number, reader, writer
+        self.peer = writer.get_extra_info("peername")[0]
         self.dialogue = []
         self.transactions = 0  # MAILs that it has seen
         self.is_over = False
@@ -345,8 +346,8 @@ class Connection:
 class ScriptedUpstream:
     """`extensions` (what the next EHLO offers) and `tls` (a server's SSLContext, None: no STARTTLS) may be changed at any time."""
 
-    def __init__(self, extensions=EXTENSIONS):
-        self.extensions, self.tls = tuple(extensions), None
+    def __init__(self, extensions=EXTENSIONS, host="127.0.0.1"):
+        self.extensions, self.tls, self.host = tuple(extensions), None, host
         self.connections, self.accepted, self.complete, self.violations = [], [], [], []
         self.faults = []
         self.chaos = None  # called with each step and its connection: a Fault, or None
@@ -373,7 +374,7 @@ class ScriptedUpstream:
         """Also again, after shut()."""
 
         async def start():
-            self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20, backlog=200)
+            self.server = await asyncio.start_server(self._serve, self.host, self.port, limit=1 << 20, backlog=200)
             self.port = self.server.sockets[0].getsockname()[1]
 
         self._call(start())

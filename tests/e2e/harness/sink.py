@@ -9,14 +9,14 @@ from .process import Program, build_folder, wait_until
 class Sink(Program):
     """`port` is where it listens. Options are gatepost-sink's own; --store is always on."""
 
-    def __init__(self, folder, *options, name="sink", port=0):
+    def __init__(self, folder, *options, name="sink", host="127.0.0.1", port=0):
         self.store = folder / f"{name}-store"
         shutil.rmtree(self.store, ignore_errors=True)
         self.store.mkdir()
         self.wire = folder / f"{name}-wire"
-        command = [build_folder() / "gatepost-sink", "--listen", f"127.0.0.1:{port}", "--store", self.store, *options]
+        command = [build_folder() / "gatepost-sink", "--listen", f"{host}:{port}", "--store", self.store, *options]
         super().__init__(folder, name, command)
-        found = wait_until(lambda: re.findall(r"listening 127\.0\.0\.1:(\d+)", self.log) or not self.alive())
+        found = wait_until(lambda: re.findall(r"listening [\d.]+:(\d+)", self.log) or not self.alive())
         assert found and self.alive(), f"gatepost-sink did not start:\n{self.log}"
         self.port = int(found[-1])
 
