@@ -61,6 +61,9 @@ class Pool final : private net::TransportHandler {
   private:
     friend class PoolRequest;
 
+    /// How often it looks after what it has.
+    static constexpr std::chrono::seconds kSweep{1};
+
     struct Idle {
         Lease lease;
         TotalSlot slot;
