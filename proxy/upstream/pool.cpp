@@ -1,6 +1,7 @@
 #include "proxy/upstream/pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "proxy/upstream/pool_request.h"
@@ -82,6 +83,13 @@ void Pool::retire(Lease lease) {
     discard(std::move(lease));
 }
 
+Pool::IdleList::iterator Pool::retire(IdleList::iterator idle) {
+    Lease lease = std::move(idle->lease);
+    const auto behind = idle_.erase(idle);
+    retire(std::move(lease));
+    return behind;
+}
+
 void Pool::end(Lease lease, bool politely) {
     if (politely && lease.transport->is_open()) lease.transport->finish(kGrace);
     discard(std::move(lease));
@@ -125,13 +133,8 @@ std::optional<Lease> Pool::take_idle(const Server* server, bool is_new, const Cl
 void Pool::forget(std::uint64_t session) {
     if (is_shared(settings_.identity)) return;
     for (auto idle = idle_.begin(); idle != idle_.end();) {
-        if (!idle->lease.told || idle->lease.told->session != session) {
-            ++idle;
-            continue;
-        }
-        Lease lease = std::move(idle->lease);
-        idle = idle_.erase(idle);
-        retire(std::move(lease));
+        const bool is_his = idle->lease.told && idle->lease.told->session == session;
+        idle = is_his ? retire(idle) : std::next(idle);
     }
 }
 
@@ -142,9 +145,7 @@ TotalSlot Pool::take_place(const Server& server) {
         std::ranges::find_if(idle_, [&](const Idle& idle) { return idle.lease.is_to(server); });
     if (oldest == idle_.end()) return place;
     place = std::move(oldest->lease.open);
-    Lease lease = std::move(oldest->lease);
-    idle_.erase(oldest);
-    retire(std::move(lease));
+    retire(oldest);
     return place;
 }
 
@@ -174,10 +175,7 @@ void Pool::on_closed(net::Transport& transport, net::CloseCause /*cause*/) {
 
 /// Somebody of another worker waits.
 void Pool::let_one_go() {
-    if (idle_.empty()) return;
-    Lease lease = std::move(idle_.front().lease);
-    idle_.pop_front();
-    retire(std::move(lease));
+    if (!idle_.empty()) retire(idle_.begin());
 }
 
 void Pool::wait(const Ticket& request) {
@@ -223,13 +221,8 @@ void Pool::serve_all_waiting() {
 void Pool::set_snapshot(std::shared_ptr<const Snapshot> snapshot) {
     snapshot_ = std::move(snapshot);
     for (auto idle = idle_.begin(); idle != idle_.end();) {
-        if (snapshot_->find(idle->lease.endpoint, idle->lease.address) != nullptr) {
-            ++idle;
-            continue;
-        }
-        Lease vanished = std::move(idle->lease);
-        idle = idle_.erase(idle);
-        retire(std::move(vanished));
+        const bool is_there = snapshot_->find(idle->lease.endpoint, idle->lease.address) != nullptr;
+        idle = is_there ? std::next(idle) : retire(idle);
     }
     if (first_waiting()) again_.start(Duration::zero());
     open_spares();

@@ -69,6 +69,7 @@ class Pool final : private net::TransportHandler {
         TotalSlot slot;
         TimePoint since;
     };
+    using IdleList = std::list<Idle>;
     struct Spare {
         Lease lease;
         std::unique_ptr<Opener> opener;
@@ -92,6 +93,8 @@ class Pool final : private net::TransportHandler {
     void keep(Lease lease);
     /// Says QUIT and closes.
     void retire(Lease lease);
+    /// Returns the one behind it.
+    IdleList::iterator retire(IdleList::iterator idle);
     /// Closes at once.
     void discard(Lease lease);
     void drop_idle(const net::Transport& transport);
@@ -114,7 +117,7 @@ class Pool final : private net::TransportHandler {
     std::size_t member_;
     Balancer balancer_;
     std::shared_ptr<const Snapshot> snapshot_ = std::make_shared<Snapshot>();
-    std::list<Idle> idle_;  ///< the one used last is at the end
+    IdleList idle_;  ///< the one used last is at the end
     std::list<Spare> spares_;
     std::deque<std::weak_ptr<PoolRequest>> waiting_;  ///< the longest wait comes first
     net::Timer sweep_;

@@ -17,13 +17,7 @@ bool Pool::has_idled_enough(const Idle& idle) const {
 
 void Pool::sweep() {
     for (auto idle = idle_.begin(); idle != idle_.end();) {
-        if (!has_idled_enough(*idle)) {
-            ++idle;
-            continue;
-        }
-        Lease old = std::move(idle->lease);
-        idle = idle_.erase(idle);
-        retire(std::move(old));
+        idle = has_idled_enough(*idle) ? retire(idle) : std::next(idle);
     }
     open_spares();
     if (!idle_.empty() || settings_.min_idle > 0) sweep_.start(kSweep);
