@@ -115,8 +115,9 @@ class ScriptedUpstream:
 
 
 class Session:
-    def __init__(self, transcript, ports, upstream, drain):
-        self.transcript, self.ports, self.upstream_port, self.drain = transcript, ports, upstream, drain
+    def __init__(self, transcript, ports, upstream, drain, has_returned):
+        """`has_returned`: whether, before long, no connection to the upstream is held by a session."""
+        self.transcript, self.ports, self.upstream_port, self.drain, self.has_returned = transcript, ports, upstream, drain, has_returned
         self.client = self.upstream = None
         self.may_have_read = False
 
@@ -185,6 +186,10 @@ class Session:
             self._handshake()
         elif event == "upstream wanted":
             self.upstream = None if self.transcript.has("upstream unreachable") else self.upstream_port.next()
+        elif event == "upstream returned":
+            # What the upstream says and what the client says next are on different connections: the order is only sure once this is seen.
+            if not self.has_returned():
+                raise Differs("the upstream is not given back")
         elif event == "upstream lost":
             reset(self.upstream)
             self.upstream = None
