@@ -52,13 +52,11 @@ upstream::Identity to_identity(conf::UpstreamIdentity identity) {
 
 Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::size_t upstream) {
     const conf::Upstream& config = plan.config->upstreams[upstream];
-    const bool is_implicit = config.tls == conf::UpstreamTls::Implicit;
     upstream::OpenerSettings settings{.opening = {.our_name = plan.hostname,
                                                   .start_tls = start_tls(config.tls),
-                                                  .is_tls = is_implicit,
+                                                  .is_tls = config.tls == conf::UpstreamTls::Implicit,
                                                   .xclient = xclient_of(config.identity),
                                                   .needs_auth_parameter = config.mail_auth},
-                                      .security = {.is_implicit = is_implicit},
                                       .source = net::SocketAddress::from_ip(config.source_address, 0)};
     if (!config.username.empty() && config.password) {
         settings.opening.auth =
@@ -67,7 +65,7 @@ Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::siz
     if (config.tls == conf::UpstreamTls::None) return settings;
     auto context = net::TlsClientContext::make(upstream_tls(config));
     if (!context) return std::unexpected(context.error());
-    settings.security.context = std::move(*context);
+    settings.tls = std::move(*context);
     return settings;
 }
 

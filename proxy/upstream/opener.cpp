@@ -53,7 +53,7 @@ void Opener::open(const Server& server, const Header& header, Introduction intro
         transport_->write(header(net::local_address(transport_->fd())));
         transport_->flush();
     }
-    if (settings_.security.is_implicit) transport_->start_tls_client(*settings_.security.context, tls_name_);
+    if (settings_.opening.is_tls) transport_->start_tls_client(*settings_.tls, tls_name_);
     transport_->start();
 }
 
@@ -114,7 +114,7 @@ void Opener::take(smtp::UpstreamOpening::Event event) {
     switch (event) {
         case Event::kNone: return;
         case Event::kReady: return opened();
-        case Event::kStartTls: return transport_->start_tls_client(*settings_.security.context, tls_name_);
+        case Event::kStartTls: return transport_->start_tls_client(*settings_.tls, tls_name_);
         case Event::kNoTls: return fail(Why::kTlsFailed, "STARTTLS is required, and not to be had");
         case Event::kRefused:
             return fail(opening_.reply().is_permanent() ? Why::kRefusedForGood : Why::kRefusedNow,

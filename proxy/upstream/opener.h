@@ -11,9 +11,9 @@
 
 #include "proxy/base/result.h"
 #include "proxy/net/timer.h"
+#include "proxy/net/tls_client_context.h"
 #include "proxy/net/transport.h"
 #include "proxy/smtp/upstream_opening.h"
-#include "proxy/upstream/security.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::upstream {
@@ -21,7 +21,8 @@ namespace gatepost::upstream {
 /// What is the same for all connections to an upstream.
 struct OpenerSettings {
     smtp::OpeningSettings opening;
-    Security security = {};
+    std::shared_ptr<const net::TlsClientContext> tls =
+        {};                                         ///< of this thread; nullptr where TLS is never used
     std::optional<net::SocketAddress> source = {};  ///< nothing: the system's choice
 };
 

@@ -198,7 +198,8 @@ TEST_F(OpenerTest, WhatIsConfiguredIsHadOrSaid) {
 TEST_F(OpenerTest, TlsWithAServerThatHasNoneFails) {
     auto context = net::TlsClientContext::make({.ca = {}, .verifies = false, .own = {}});
     ASSERT_TRUE(context);
-    settings_.security = {.is_implicit = true, .context = std::move(*context)};
+    settings_.opening.is_tls = true;
+    settings_.tls = std::move(*context);
     EXPECT_THAT(open(), StartsWith("TLS failed, TLS failed: "));
 }
 
