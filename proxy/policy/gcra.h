@@ -42,11 +42,14 @@ struct GcraAnswer {
 };
 
 // A state further ahead of `now` than burst + debt can only come of a clock that jumped backwards (or of a
-// rate that was made smaller): each of these three cuts it off there, so that nobody waits for the old time.
+// rate that was made smaller): each of these five cuts it off there, so that nobody waits for the old time.
 
 /// Would `events` more be allowed at `now`? Counts nothing.
 [[nodiscard]] GcraAnswer gcra_peek(GcraState& state, const Rate& rate, std::uint64_t events,
                                    std::int64_t now);
+
+/// GcraAnswer::allowed of gcra_peek(), for those who need no more: it divides nothing.
+[[nodiscard]] bool gcra_fits(GcraState& state, const Rate& rate, std::uint64_t events, std::int64_t now);
 
 /// Counts `events` if they fit, or refuses and counts nothing.
 [[nodiscard]] GcraAnswer gcra_charge(GcraState& state, const Rate& rate, std::uint64_t events,
@@ -56,9 +59,18 @@ struct GcraAnswer {
 /// they fitted.
 GcraAnswer gcra_record(GcraState& state, const Rate& rate, std::uint64_t events, std::int64_t now);
 
+/// `events` that were counted `held` ago did not happen after all: takes off what of them cannot have worn
+/// off since. Taking off everything would let a schedule of charges and returns get more than the rate.
+/// Always allowed; a `held` below zero is taken as zero.
+GcraAnswer gcra_return(GcraState& state, const Rate& rate, std::uint64_t events, Duration held,
+                       std::int64_t now);
+
 /// Nothing is left that would make an answer differ from that of a new key.
 [[nodiscard]] constexpr bool gcra_is_empty(const GcraState& state, std::int64_t now) noexcept {
     return state.empty_at < now || (state.empty_at == now && state.part == 0);
 }
+
+/// How long until gcra_is_empty(), rounded up.
+[[nodiscard]] Duration gcra_empty_after(const GcraState& state, std::int64_t now) noexcept;
 
 }  // namespace gatepost::policy

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <utility>
 
-#include "proxy/base/printable.h"
+#include "proxy/policy/key_text.h"
 
 namespace gatepost::policy {
 namespace {
@@ -23,28 +23,12 @@ constexpr Rate kUserFailures{.count = 20, .per = minutes{10}, .burst = 16, .debt
 constexpr std::uint64_t kUndelayedFailures = 3;
 constexpr milliseconds kFirstDelay{250};
 
-constexpr std::size_t kLongestNameInKey = 64;
-
-/// FNV-1a. That names with the same hash can be made does no harm: their owner gains what guessing at the
-/// other name would give anyway, and replicas agree on it without a secret.
-std::uint64_t hash_of(ByteView name) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char octet : name) {
-        hash ^= static_cast<std::uint8_t>(octet);
-        hash *= 0x100000001b3;
-    }
-    return hash;
-}
-
-/// Two different prefixes, so that no name can be written that looks like a hash.
-std::string name_in_key(ByteView user) {
-    if (user.size() <= kLongestNameInKey && is_utf8(user) && !has_controls(user)) {
-        return "=" + std::string(user);
-    }
-    std::array<char, 16> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), hash_of(user), 16).ptr;
-    return "#" + std::string(digits.data(), end);
-}
+/// As key_of() begins them.
+constexpr std::array kKeyBegins =
+    std::to_array<std::pair<ByteView, GuessingRule>>({{"guess:ip:", GuessingRule::kIp},
+                                                      {"guess:net:", GuessingRule::kNetwork},
+                                                      {"guess:user-net:", GuessingRule::kUserAndNetwork},
+                                                      {"guess:user:", GuessingRule::kUser}});
 
 Rate failures(const GuessingSettings::Failures& limit) {
     const std::uint64_t count = std::min(limit.count, Rate::kMost / kDebtOfBurst);
@@ -128,8 +112,8 @@ LimitKey Guessing::key_of(GuessingRule rule, const PeerAddress& address, ByteVie
         case GuessingRule::kIp: return {"guess:ip:" + address.text()};
         case GuessingRule::kNetwork: return {"guess:net:" + network_text(address)};
         case GuessingRule::kUserAndNetwork:
-            return {"guess:user-net:" + network_text(address) + name_in_key(user)};
-        case GuessingRule::kUser: return {"guess:user:" + name_in_key(user)};
+            return {"guess:user-net:" + network_text(address) + "=" + key_text(caseless(user))};
+        case GuessingRule::kUser: return {"guess:user:=" + key_text(caseless(user))};
     }
     return {};
 }
@@ -142,6 +126,25 @@ Rate Guessing::rate_of(GuessingRule rule) const {
         case GuessingRule::kUser: return kUserFailures;
     }
     return {};
+}
+
+bool Guessing::is_on(GuessingRule rule) const {
+    switch (rule) {
+        case GuessingRule::kIp: return settings_.per_ip.has_value();
+        case GuessingRule::kNetwork: return settings_.per_network.has_value();
+        case GuessingRule::kUserAndNetwork: return settings_.per_user_and_network.has_value();
+        case GuessingRule::kUser: return settings_.per_user_delay.has_value();
+    }
+    return false;
+}
+
+std::optional<Guessing::KeyOwner> Guessing::owner_of(ByteView key) const {
+    for (const auto& [begin, rule] : kKeyBegins) {
+        if (!key.starts_with(begin)) continue;
+        if (!is_on(rule)) return std::nullopt;
+        return KeyOwner{rule, rate_of(rule)};
+    }
+    return std::nullopt;
 }
 
 std::string Guessing::network_text(const PeerAddress& address) const {

@@ -77,12 +77,20 @@ class Guessing {
     [[nodiscard]] std::vector<LimitQuestion> charges_after_failure(const PeerAddress& address,
                                                                    ByteView user) const;
 
+    struct KeyOwner {
+        GuessingRule rule = GuessingRule::kIp;
+        Rate rate;
+    };
+    /// Which rule counts under `key`; nothing when none does.
+    [[nodiscard]] std::optional<KeyOwner> owner_of(ByteView key) const;
+
   private:
     [[nodiscard]] std::vector<GuessingRule> rules_for(const PeerAddress& address, ByteView user) const;
     [[nodiscard]] std::vector<LimitQuestion> ask(const PeerAddress& address, ByteView user,
                                                  Counting counting) const;
     [[nodiscard]] LimitKey key_of(GuessingRule rule, const PeerAddress& address, ByteView user) const;
     [[nodiscard]] Rate rate_of(GuessingRule rule) const;
+    [[nodiscard]] bool is_on(GuessingRule rule) const;
     [[nodiscard]] std::string network_text(const PeerAddress& address) const;
     [[nodiscard]] Duration delay_for(std::uint64_t failures) const;
 

@@ -10,6 +10,7 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/base/executor.h"
+#include "proxy/base/result.h"
 #include "proxy/policy/gcra.h"
 
 namespace gatepost::policy {
@@ -22,8 +23,21 @@ struct LimitKey {
 
 enum class Counting {
     kPeek,    ///< would this be refused, and until when: counts nothing
-    kCharge,  ///< counts if it fits; what is refused is not counted
+    kCharge,  ///< counts if it fits, and with it everything else of its batch that binds; nothing is counted
+              ///< of what is refused
     kRecord,  ///< it has happened: counts whether it fits or not (Rate::debt)
+    kReturn,  ///< what was charged at `counted_at` did not happen after all: takes off as much of it as
+              ///< cannot have worn off since, so that no schedule of charging and returning gets more than
+              ///< the rate
+    kEnter,   ///< one more that is there now, of Rate::burst at a time; as kCharge otherwise
+    kLeave,   ///< one less
+};
+
+/// Who counts: what was counted by one must not be given back to the other.
+enum class CountedBy : std::uint8_t {
+    kStore,
+    kStandIn,  ///< this process alone, while the store is away
+    kNobody,   ///< it was let in uncounted, while the store is away
 };
 
 struct LimitQuestion {
@@ -31,10 +45,15 @@ struct LimitQuestion {
     Rate rate;
     Counting counting = Counting::kPeek;
     std::uint64_t events = 1;
+    /// kCharge, kEnter: a refusal keeps the rest of the batch from being counted. Else it is only told.
+    bool is_binding = true;
+    TimePoint counted_at{};            ///< kReturn: when it was charged, by the asker's clock
+    CountedBy by = CountedBy::kStore;  ///< kReturn, kLeave: Allow::by of what is given back
 };
 
 struct Allow {
     std::uint64_t used = 0;  ///< events of this key that have not worn off, what was counted now included
+    CountedBy by = CountedBy::kStore;
     bool operator==(const Allow&) const = default;
 };
 
@@ -56,11 +75,37 @@ class LimitStore {
   public:
     virtual ~LimitStore() = default;
 
-    /// Asks all of `batch` at once; each question is answered (and counted) on its own. `answer` is posted to
-    /// `home` exactly once, never run inside this call, with one answer a question in the same order. `now`
-    /// is the asker's time; a store with a clock of its own does not need it.
+    /// Asks all of `batch` at once. Of its kCharge and kEnter either all that fit are counted, or, when one
+    /// that binds does not fit, none; each other question is answered (and counted) on its own. Nobody who
+    /// asks at the same time sees half of a batch. No key is in a batch twice. `answer` is posted to `home`
+    /// exactly once, never run inside this call, with one answer a question in the same order. `now` is the
+    /// asker's time; a store with a clock of its own takes only the time since `counted_at` from it.
     virtual void ask(std::vector<LimitQuestion> batch, TimePoint now, Executor& home,
                      std::move_only_function<void(LimitAnswers)> answer) = 0;
+};
+
+/// One key as an operator is shown it.
+struct LimitEntry {
+    std::string key;
+    Duration empty_after{};       ///< until all that was counted has worn off
+    std::uint64_t there_now = 0;  ///< of kEnter
+    bool operator==(const LimitEntry&) const = default;
+};
+
+/// A store as operators look into it. Any thread may ask.
+class LimitInventory {
+  public:
+    virtual ~LimitInventory() = default;
+
+    using Entries = Result<std::vector<LimitEntry>>;
+
+    /// Up to `most` keys that begin with `prefix` and have not worn off at `now`, in no order. `answer` as in
+    /// LimitStore::ask().
+    virtual void list(std::string prefix, std::size_t most, TimePoint now, Executor& home,
+                      std::move_only_function<void(Entries)> answer) = 0;
+
+    /// As if nothing had been counted of `key` yet. The answer is false when nothing had.
+    virtual void forget(LimitKey key, Executor& home, std::move_only_function<void(Result<bool>)> answer) = 0;
 };
 
 }  // namespace gatepost::policy

@@ -3,17 +3,20 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
+#include <cstdint>
+#include <memory>
 #include <mutex>
+#include <span>
+#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "proxy/policy/limit_store.h"
+#include "proxy/policy/limit_table.h"
 
 namespace gatepost::policy {
 
-class MemoryLimitStore final : public LimitStore {
+class MemoryLimitStore final : public LimitStore, public LimitInventory {
   public:
     static constexpr std::size_t kDefaultKeys = 1'000'000;
     static constexpr std::size_t kStripes = 64;
@@ -24,31 +27,46 @@ class MemoryLimitStore final : public LimitStore {
     void ask(std::vector<LimitQuestion> batch, TimePoint now, Executor& home,
              std::move_only_function<void(LimitAnswers)> answer) override;
 
+    /// Looks at a few entries at a time, so that nobody waits for all: a key that is forgotten and counted
+    /// again meanwhile may be there twice.
+    void list(std::string prefix, std::size_t most, TimePoint now, Executor& home,
+              std::move_only_function<void(Entries)> answer) override;
+    void forget(LimitKey key, Executor& home, std::move_only_function<void(Result<bool>)> answer) override;
+
     /// Keys remembered, those that have worn off but were not yet swept included.
     [[nodiscard]] std::size_t size() const;
 
   private:
-    struct Entry {
-        std::string key;
-        GcraState state;
-    };
-    using Entries = std::list<Entry>;
-
     /// On a cache line of its own, so that two workers on two stripes do not share one.
     struct alignas(64) Stripe {
+        explicit Stripe(std::size_t most_keys) : table(most_keys) {}
+        /// From slot `from` on, which goes forward; whether there are more.
+        [[nodiscard]] bool list_some(LimitTable::Slot& from, std::string_view prefix, std::size_t most,
+                                     std::int64_t now, std::vector<LimitEntry>& found) const;
+
         mutable std::mutex lock;
-        Entries recent;  ///< the key asked for last comes first
-        /// Views into the keys of `recent`, whose nodes never move.
-        std::unordered_map<std::string_view, Entries::iterator> by_key;
+        LimitTable table;
+    };
+    class Locks;
+    /// Where the key of a question is.
+    struct Place {
+        std::uint32_t stripe;
+        std::uint32_t hash;
+        LimitTable::Slot slot;
     };
 
-    [[nodiscard]] LimitAnswer answer_one(LimitQuestion& question, std::int64_t now);
-    [[nodiscard]] GcraState& state_for(Stripe& stripe, std::string& key, std::int64_t now) const;
-    static void forget_oldest(Stripe& stripe);
+    [[nodiscard]] static Place place_of(std::string_view key);
+    [[nodiscard]] LimitTable& table_of(const Place& place) { return stripes_[place.stripe]->table; }
+    [[nodiscard]] LimitAnswers answer_all(std::span<const LimitQuestion> batch, std::span<Place> places,
+                                          std::int64_t now);
+    void find_all(std::span<const LimitQuestion> batch, std::span<Place> places);
+    [[nodiscard]] bool fit_all(std::span<const LimitQuestion> batch, std::span<const Place> places,
+                               std::int64_t now);
+    [[nodiscard]] LimitAnswer count_new(const LimitQuestion& question, bool is_reserving, const Place& place,
+                                        std::int64_t now);
 
-    std::size_t most_keys_of_stripe_;
     /// On the heap, where their alignment is kept wherever the store itself stands.
-    std::vector<Stripe> stripes_ = std::vector<Stripe>(kStripes);
+    std::vector<std::unique_ptr<Stripe>> stripes_;
 };
 
 }  // namespace gatepost::policy

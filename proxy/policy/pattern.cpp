@@ -45,6 +45,10 @@ bool matches_user(ByteView pattern, ByteView user) {
     return matches(pattern, user, user.rfind('@'));  // npos: no octet is behind it
 }
 
+bool matches_local(ByteView pattern, ByteView local_part) {
+    return matches(pattern, local_part, ByteView::npos);
+}
+
 bool matches_domain(ByteView pattern, ByteView domain) {
     return matches(pattern, domain, 0);
 }

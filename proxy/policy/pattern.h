@@ -11,6 +11,9 @@ namespace gatepost::policy {
 /// The domain behind the last "@" of `user` in any (ASCII) case, all before it octet for octet.
 [[nodiscard]] bool matches_user(ByteView pattern, ByteView user);
 
+/// Octet for octet, "@" or not.
+[[nodiscard]] bool matches_local(ByteView pattern, ByteView local_part);
+
 /// In any (ASCII) case. "*.example.org" are the domains below example.org, without itself.
 [[nodiscard]] bool matches_domain(ByteView pattern, ByteView domain);
 

@@ -1,6 +1,7 @@
 #include "proxy/policy/routes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/policy/pattern.h"
 
@@ -11,22 +12,24 @@ bool is_of(const Route& route, ByteView listener) {
     return route.listener.empty() || route.listener == listener;
 }
 
-/// "" when there is none. The "@" of a quoted local part alone ("a@b") begins no domain.
-ByteView domain_of(ByteView sender) {
-    const std::size_t at = sender.rfind('@');
-    if (at == ByteView::npos || sender.ends_with('"')) return {};
-    return sender.substr(at + 1);
-}
-
 }  // namespace
 
+Routes::Routes(std::vector<Route> routes) : routes_(std::move(routes)) {
+    for (const Route& route : routes_) from_.emplace_back("@" + route.sender_domain);
+}
+
 std::optional<std::size_t> Routes::upstream_for(ByteView user, ByteView sender, ByteView listener) const {
-    const ByteView domain = domain_of(sender);
+    std::optional<Address> read;  // only where a route asks for it: it costs more than all else here
+    const auto is_from = [&](const Route& route) {
+        if (route.sender_domain.empty()) return true;
+        if (!read) read = Address::of(sender);
+        const AddressPattern& pattern = from_[static_cast<std::size_t>(&route - routes_.data())];
+        return read->has_domain && !read->domain.empty() && pattern.matches_domain_of(*read);
+    };
     const auto holds = [&](const Route& route) {
         if (!is_of(route, listener)) return false;
         if (!route.user.empty() && (user.empty() || !matches_user(route.user, user))) return false;
-        return route.sender_domain.empty() ||
-               (!domain.empty() && matches_domain(route.sender_domain, domain));
+        return is_from(route);
     };
     const auto found = std::ranges::find_if(routes_, holds);
     if (found == routes_.end()) return std::nullopt;

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "proxy/base/bytes.h"
+#include "proxy/policy/address.h"
 
 namespace gatepost::policy {
 
@@ -24,7 +24,7 @@ struct Route {
 
 class Routes {
   public:
-    explicit Routes(std::vector<Route> routes) : routes_(std::move(routes)) {}
+    explicit Routes(std::vector<Route> routes);
 
     /// `user`: the canonical name, "" = not authenticated. `sender`: as in MAIL FROM, "" = the null sender.
     /// Nothing: no route holds.
@@ -37,6 +37,7 @@ class Routes {
 
   private:
     std::vector<Route> routes_;
+    std::vector<AddressPattern> from_;  ///< of each route: "@" and its sender_domain
 };
 
 }  // namespace gatepost::policy

@@ -124,4 +124,8 @@ bool is_address(ByteView text) {
            address_length(text) == text.size();
 }
 
+bool is_dot_string(ByteView local_part) {
+    return !local_part.empty() && std::ranges::all_of(local_part, is_local_octet);
+}
+
 }  // namespace gatepost::smtp

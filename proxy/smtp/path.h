@@ -25,4 +25,7 @@ struct Path {
 /// local-part [ "@" domain ], the whole of `text`. A local part without a domain is the upstream's to judge.
 [[nodiscard]] bool is_address(ByteView text);
 
+/// Whether `local_part` can stand without quotes.
+[[nodiscard]] bool is_dot_string(ByteView local_part);
+
 }  // namespace gatepost::smtp

@@ -16,6 +16,25 @@ std::string host_octets(ByteView name) {
     return shown.empty() ? "unknown" : shown;
 }
 
+/// 255 octets, which is what names have at most, are 765 here: the line stays below 998.
+std::string escaped_user(ByteView user) {
+    constexpr ByteView kAllowed =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&'*+-/=?^_`{|}~.@";
+    constexpr ByteView kHex = "0123456789ABCDEF";
+    std::string shown;
+    for (const char c : user.substr(0, 255)) {
+        if (kAllowed.contains(c)) {
+            shown += c;
+            continue;
+        }
+        const auto value = static_cast<unsigned char>(c);
+        shown += '%';
+        shown += kHex[value >> 4];
+        shown += kHex[value & 15];
+    }
+    return shown;
+}
+
 std::string protocol(const TraceFacts& facts) {
     if (!facts.esmtp) return "SMTP";
     std::string with = facts.smtputf8 ? "UTF8SMTP" : "ESMTP";
@@ -49,7 +68,9 @@ std::string received_field(const TraceFacts& facts) {
     field += host_octets(facts.greeting_name);
     field += v6 ? " ([IPv6:" : " ([";
     field += facts.client_address;
-    field += "])\r\n\tby ";
+    field += "])\r\n\t";
+    if (!facts.user.empty()) field += "(authenticated as " + escaped_user(facts.user) + ")\r\n\t";
+    field += "by ";
     field += facts.our_name;
     field += " with ";
     field += protocol(facts);

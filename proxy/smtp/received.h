@@ -17,12 +17,14 @@ struct TraceFacts {
     bool esmtp = false;
     bool tls = false;
     bool authenticated = false;
+    ByteView user{};  ///< who has authenticated, to be named; "" = not to be
     bool smtputf8 = false;
     WallTime time;
 };
 
 /// The whole field with its line ends. Octets of the greeting name that a host name cannot have are shown as
-/// "?".
+/// "?". The user is named in a comment, all but atext, "." and "@" in per cent escapes: his own name cannot
+/// end the comment, nor be taken for a part of the field.
 [[nodiscard]] std::string received_field(const TraceFacts& facts);
 
 /// RFC 5322 section 3.3, in UTC: "Sat, 21 Nov 2026 01:02:03 +0000".

@@ -1,5 +1,7 @@
 #include "proxy/smtp/reply.h"
 
+#include <utility>
+
 #include "proxy/base/printable.h"
 
 namespace gatepost::smtp {
@@ -20,6 +22,13 @@ void append_text(std::string& out, std::string_view text) {
 }
 
 }  // namespace
+
+Reply to_reply(const StaticReply& reply) {
+    std::string text(reply.enhanced);
+    if (!text.empty()) text += ' ';
+    text += reply.text;
+    return {reply.code, std::move(text)};
+}
 
 void append_lines(std::string& out, int code, std::string_view lines) {
     for (;;) {

@@ -26,6 +26,9 @@ struct Reply {
     [[nodiscard]] bool is_permanent() const noexcept { return code >= 500; }
 };
 
+/// As an upstream would have said it.
+[[nodiscard]] Reply to_reply(const StaticReply& reply);
+
 /// Appends the octets of a reply: every line but the last with "-" behind the code, the last with a blank
 /// (transcripts C1). Controls in the text are sent as "?".
 void append(std::string& out, const StaticReply& reply);

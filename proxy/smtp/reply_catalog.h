@@ -88,8 +88,11 @@ inline constexpr StaticReply kBareNewlineInData{
     550, "5.6.0", "Message refused: a bare CR or LF, lines must end with CR LF"};
 inline constexpr StaticReply kNo8BitMime{550, "5.6.3", "Mail server does not take 8BITMIME"};
 inline constexpr StaticReply kNoSmtpUtf8{550, "5.6.7", "Mail server does not take SMTPUTF8"};
+inline constexpr StaticReply kRecipientRefused{550, "5.7.1", "This recipient is not allowed here"};
 inline constexpr StaticReply kTooLarge{552, "5.3.4", "Message is larger than the limit"};
 inline constexpr StaticReply kNeedsSmtpUtf8{553, "5.6.7", "An address that is not ASCII needs SMTPUTF8"};
+inline constexpr StaticReply kNotYourSender{553, "5.7.1", "This sender address is not yours"};
+inline constexpr StaticReply kNullSenderRefused{553, "5.7.1", "The null sender is not allowed here"};
 inline constexpr StaticReply kNoRecipients{554, "5.5.1", "No valid recipients"};
 inline constexpr StaticReply kOutOfStep{554, "5.5.0",
                                         "Message data was sent without waiting for 354, closing connection"};

@@ -67,6 +67,47 @@ TEST(Gcra, RecordsWhatDidNotFitUpToTheDebt) {
     EXPECT_FALSE(gcra_is_empty(state, 5 * kSecond - 1));
 }
 
+TEST(GcraReturn, TakesOffWhatCannotHaveWornOff) {
+    GcraState state;
+    (void)gcra_charge(state, kTwentyInTenMinutes, 20, 0);
+    EXPECT_EQ(gcra_return(state, kTwentyInTenMinutes, 5, Duration{0}, 0),
+              (GcraAnswer{true, Duration{0}, 15}));
+    EXPECT_EQ(gcra_return(state, kTwentyInTenMinutes, 5, seconds{60}, 60 * kSecond).used, 10U)
+        << "two have worn off, three were given back";
+    EXPECT_EQ(gcra_return(state, kTwentyInTenMinutes, 5, seconds{150}, 60 * kSecond).used, 10U)
+        << "all of it has worn off";
+    EXPECT_EQ(gcra_return(state, kTwentyInTenMinutes, 1, -seconds{1}, 60 * kSecond).used, 9U);
+    EXPECT_EQ(gcra_return(state, kTwentyInTenMinutes, 50, Duration{0}, 60 * kSecond).used, 0U);
+    EXPECT_TRUE(gcra_is_empty(state, 60 * kSecond)) << "below empty, or not there";
+    EXPECT_EQ(gcra_charge(state, kTwentyInTenMinutes, 20, 60 * kSecond).used, 20U);
+    EXPECT_FALSE(gcra_charge(state, kTwentyInTenMinutes, 1, 60 * kSecond).allowed) << "more than empty";
+}
+
+TEST(GcraReturn, IsExactWhereThePeriodDoesNotDivide) {
+    const Rate rate{.count = 7, .per = nanoseconds{3}, .burst = 5};
+    GcraState state;
+    (void)gcra_charge(state, rate, 5, 0);
+    (void)gcra_return(state, rate, 5, nanoseconds{2}, 2);  // worn off 14 grains, given back the other 1
+    EXPECT_TRUE(gcra_is_empty(state, 2));
+    (void)gcra_charge(state, rate, 5, 100);
+    (void)gcra_return(state, rate, 3, nanoseconds{1}, 101);  // 15 - 7 - (9 - 7) = 6 grains
+    EXPECT_EQ(gcra_peek(state, rate, 3, 101), (GcraAnswer{true, Duration{0}, 2}));
+    EXPECT_FALSE(gcra_fits(state, rate, 4, 101)) << "three fit into 9 grains of 15";
+}
+
+TEST(Gcra, EmptyAfterIsTheFirstMomentThatIsEmpty) {
+    const Rate rate{.count = 7, .per = nanoseconds{30}, .burst = 5};
+    GcraState state;
+    EXPECT_EQ(gcra_empty_after(state, 0), Duration{0});
+    for (std::uint64_t events = 1; events <= 5; ++events) {
+        GcraState charged;
+        (void)gcra_charge(charged, rate, events, 5);
+        const std::int64_t wait = nanoseconds(gcra_empty_after(charged, 5)).count();
+        EXPECT_TRUE(gcra_is_empty(charged, 5 + wait));
+        EXPECT_FALSE(gcra_is_empty(charged, 5 + wait - 1));
+    }
+}
+
 TEST(Gcra, AClockThatJumpsBackRefusesNoLongerThanAFullBucket) {
     GcraState state;
     ASSERT_TRUE(gcra_charge(state, kTwentyInTenMinutes, 1, 1'000'000 * kSecond).allowed);
@@ -87,6 +128,10 @@ TEST(Gcra, SurvivesNumbersAtTheirEnds) {
                     for (const std::uint64_t events : {std::uint64_t{0}, std::uint64_t{1}, kHuge}) {
                         (void)gcra_charge(state, rate, events, now);
                         (void)gcra_record(state, rate, events, now);
+                        (void)gcra_return(state, rate, events, rate.per, now);
+                        EXPECT_EQ(gcra_fits(state, rate, events, now),
+                                  gcra_peek(state, rate, events, now).allowed);
+                        EXPECT_GE(gcra_empty_after(state, now), Duration{0});
                         EXPECT_GE(gcra_peek(state, rate, events, now).retry_after, Duration{0});
                     }
                 }
@@ -174,6 +219,11 @@ class TickModel {
         level_ = std::min(level_ + static_cast<std::int64_t>(events) * per_, deepest_);
         return fitted;
     }
+    void give_back(std::uint64_t events, std::int64_t held) {
+        auto left = static_cast<std::int64_t>(events) * per_;
+        for (; held > 0; --held) left = std::max<std::int64_t>(left - count_, 0);
+        level_ = std::max<std::int64_t>(level_ - left, 0);
+    }
     [[nodiscard]] bool fits(std::uint64_t events) const {
         return level_ + static_cast<std::int64_t>(events) * per_ <= room_;
     }
@@ -202,7 +252,14 @@ void compare_with_ticks(std::mt19937_64& random) {
         const std::uint64_t events = random() % 4;
         GcraAnswer answer;
         bool want = false;
-        switch (random() % 3) {
+        switch (random() % 4) {
+            case 3: {
+                const auto held = static_cast<std::int64_t>(random() % 60);
+                answer = gcra_return(state, rate, events, nanoseconds{held}, model.now());
+                model.give_back(events, held);
+                want = true;
+                break;
+            }
             case 0:
                 answer = gcra_charge(state, rate, events, model.now());
                 want = model.charge(events);
@@ -221,6 +278,7 @@ void compare_with_ticks(std::mt19937_64& random) {
         }
         ASSERT_EQ(answer.allowed, want) << "step " << step;
         ASSERT_EQ(answer.used, model.used()) << "step " << step;
+        ASSERT_EQ(gcra_fits(state, rate, events, model.now()), model.fits(events)) << "step " << step;
         const GcraAnswer later = gcra_peek(state, rate, events, model.now());
         if (later.allowed || events > rate.burst) continue;
         const std::int64_t then = model.now() + nanoseconds(later.retry_after).count();
@@ -236,6 +294,48 @@ TEST(GcraProperty, AgreesWithABucketEmptiedNanosecondByNanosecondUnderClockJumps
         compare_with_ticks(random);
         if (::testing::Test::HasFatalFailure()) return;
     }
+}
+
+/// What is given back must not buy more than the rate: without what was given back, in no stretch of time
+/// were more than the burst and what the rate gives in it.
+TEST(GcraProperty, WhenChargesAreGivenBack_AcceptsNoMoreThanTheRate) {
+    struct Charge {
+        std::int64_t at;
+        std::int64_t events;
+    };
+    std::mt19937_64 random(5);
+    const auto up_to = [&](std::uint64_t most) { return random() % most + 1; };
+    std::size_t given_back = 0;
+    for (int run = 0; run < 300; ++run) {
+        const Rate rate{.count = up_to(20), .per = nanoseconds(up_to(200)), .burst = up_to(12), .debt = 3};
+        GcraState state;
+        std::vector<Charge> kept;
+        std::int64_t now = 0;
+        for (int step = 0; step < 150; ++step) {
+            if (random() % 3 != 0) now += static_cast<std::int64_t>(random() % up_to(40));
+            const auto events = static_cast<std::int64_t>(up_to(3));
+            if (random() % 2 == 0 && !kept.empty()) {
+                Charge& charge = kept[random() % kept.size()];
+                const std::int64_t back = std::min(events, charge.events);
+                charge.events -= back;
+                given_back += static_cast<std::size_t>(back);
+                (void)gcra_return(state, rate, static_cast<std::uint64_t>(back), nanoseconds{now - charge.at},
+                                  now);
+            } else if (gcra_charge(state, rate, static_cast<std::uint64_t>(events), now).allowed) {
+                kept.push_back({now, events});
+            }
+        }
+        for (std::size_t first = 0; first < kept.size(); ++first) {
+            std::int64_t beyond = -static_cast<std::int64_t>(rate.burst);
+            for (std::size_t last = first; last < kept.size(); ++last) {
+                beyond += kept[last].events;
+                ASSERT_LE(beyond * nanoseconds(rate.per).count(),
+                          static_cast<std::int64_t>(rate.count) * (kept[last].at - kept[first].at))
+                    << "run " << run;
+            }
+        }
+    }
+    EXPECT_GT(given_back, 1000U);
 }
 
 }  // namespace

@@ -48,10 +48,10 @@ LimitAnswer answer_of(LimitStore& store, const LimitQuestion& one, TimePoint now
 TEST(MemoryLimitStore, AnswersABatchInItsOrder) {
     MemoryLimitStore store;
     EXPECT_EQ(answers_of(store, {}), LimitAnswers{});
-    const LimitAnswers want{Allow{0}, Allow{1}, Allow{2}, Refused{seconds{30}, 2}, Allow{1}};
-    EXPECT_EQ(answers_of(store, {question("a", Counting::kPeek), question("a", Counting::kCharge),
-                                 question("a", Counting::kCharge), question("a", Counting::kPeek),
-                                 question("b", Counting::kRecord)}),
+    (void)answer_of(store, question("full", Counting::kCharge, 2));
+    const LimitAnswers want{Allow{0}, Allow{1}, Refused{seconds{30}, 2}, Allow{1}};
+    EXPECT_EQ(answers_of(store, {question("a", Counting::kPeek), question("b", Counting::kCharge),
+                                 question("full", Counting::kPeek), question("c", Counting::kRecord)}),
               want);
 }
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proxy/base/printable.h"
 #include "tests/unit/proxy/smtp/body_model.h"
 
 namespace gatepost::smtp {
@@ -87,6 +88,49 @@ TEST(Received, AHostileGreetingNameCannotLeaveItsPlace) {
         EXPECT_EQ(shown.find_first_of(" \t\r\n()<>;\\\"\x1B"), std::string::npos) << shown;
         EXPECT_EQ(std::ranges::count(field, '\n'), 3);
         EXPECT_EQ(test::bare_newline_in(field), field.size());
+    }
+}
+
+TEST(Received, NamesTheUserWhereThatIsWanted) {
+    TraceFacts named = facts();
+    named.user = "ann+x@example.org";
+    EXPECT_EQ(received_field(named),
+              "Received: from client.example ([192.0.2.1])\r\n"
+              "\t(authenticated as ann+x@example.org)\r\n"
+              "\tby mx.example.org with ESMTPSA id abc-1;\r\n"
+              "\tSat, 21 Nov 2026 01:02:03 +0000\r\n");
+}
+
+TEST(Received, AHostileUserNameCannotLeaveItsPlace) {
+    for (int octet = 0; octet < 256; ++octet) {
+        TraceFacts hostile = facts();
+        const std::string user = std::string("a") + static_cast<char>(octet) + "b";
+        hostile.user = user;
+        const std::string field = received_field(hostile);
+        constexpr ByteView kBefore = "(authenticated as a";
+        const std::size_t begin = field.find(kBefore) + kBefore.size();
+        const std::string shown = field.substr(begin, field.find(")\r\n\tby ") - begin - 1);
+        EXPECT_EQ(shown.find_first_of(" \t\r\n()<>,;:\\\"[]"), std::string::npos) << octet;
+        EXPECT_TRUE(is_ascii(shown)) << octet;
+        EXPECT_TRUE(shown.size() == 1 || (shown.size() == 3 && shown[0] == '%')) << octet;
+        EXPECT_EQ(std::ranges::count(field, '\n'), 4);
+        EXPECT_EQ(test::bare_newline_in(field), field.size());
+    }
+}
+
+TEST(Received, TheLongestUserNameFitsIntoALine) {
+    TraceFacts longest = facts();
+    const std::string name(255, '\xFF');
+    const std::string without = received_field(longest);
+    for (const std::string& user : {name, name + name}) {
+        longest.user = user;
+        const std::string field = received_field(longest);
+        EXPECT_LE(field.size() - without.size(), 1024U) << "what commands.cpp keeps free for it";
+        for (std::size_t begin = 0; begin < field.size();) {
+            const std::size_t end = field.find("\r\n", begin);
+            EXPECT_LE(end - begin, 998U);
+            begin = end + 2;
+        }
     }
 }
 
