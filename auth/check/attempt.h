@@ -10,6 +10,7 @@
 #include <string>
 
 #include "auth/check/keyed_digest.h"
+#include "auth/check/record_attributes.h"
 #include "auth/check/record_check.h"
 #include "auth/dialogue/channel.h"
 #include "auth/dialogue/mechanism_engine.h"
@@ -33,7 +34,7 @@ struct Attempt {
     std::optional<RecordCheck> check;             ///< once a message has needed the record
     std::string vouched_for;                      ///< whom the engine says it is, of those that ask elsewhere
     std::string backend;                          ///< who knows the user; "" while nobody does
-    std::string upstream;                         ///< where that record says that his mail goes
+    RecordAttributes attributes;                  ///< what that record says of him
     Secret version;                               ///< of what the password is checked against, for the cache
     TimePoint asked_at{};                         ///< when the backend was, that is being asked now
     std::uint64_t generation = 0;                 ///< of the user in the cache, before the backend was asked

@@ -170,7 +170,7 @@ void StoreVerifier::remember(const Attempt& attempt) {
     if (!attempt.message || !was_equal) return;
     if (*was_equal && attempt.is_cacheable) {
         parts_.cache.remember(attempt.backend, attempt.user(), attempt.password(), attempt.version.reveal(),
-                              attempt.generation, Clock::now());
+                              attempt.attributes, attempt.generation, Clock::now());
     } else {
         parts_.cache.forget(attempt.backend, attempt.user(), attempt.password());
     }
@@ -232,7 +232,7 @@ void StoreVerifier::deliver(const AttemptPtr& attempt, Verdict verdict) {
     if (verdict.identity.user.empty())
         verdict.identity = {
             .user = attempt->user(), .mechanism = attempt->mechanism, .backend = attempt->backend};
-    if (verdict.outcome == Outcome::kAccepted) verdict.identity.upstream = attempt->upstream;
+    if (verdict.outcome == Outcome::kAccepted) attempt->attributes.give_to(verdict.identity);
     if (verdict.outcome != Outcome::kChallenge) attempts_.erase(attempt->id.value);
     parts_.receiver.on_verdict(attempt->id, std::move(verdict));
 }

@@ -82,7 +82,8 @@ class StoreVerifier final : public Verifier {
 
     [[nodiscard]] Verdict run_as_right(Attempt& attempt);
     [[nodiscard]] Verdict without_answer(Attempt& attempt, bool is_timeout);
-    [[nodiscard]] VerifyCache::Memory memory_of(const Attempt& attempt) const;
+    [[nodiscard]] VerifyCache::Memory memory_of(const Attempt& attempt,
+                                                RecordAttributes* attributes = nullptr) const;
 
     /// What `answer` of a backend means for metrics.
     void note_answer(const Attempt& attempt, const NamedStore& named, BackendAnswer answer) const;

@@ -81,9 +81,7 @@ void StoreVerifier::on_lookup(const AttemptPtr& attempt, std::size_t store,
         return post(attempt, refusal(Outcome::kUnavailable, Reason::kStoreFailed));
     if (shared) shared->see(*lookup.credential);
     const StandIn::Credential of_store = shared ? shared->get() : nullptr;
-    if (const auto route = lookup.credential->attributes.find("upstream");
-        route != lookup.credential->attributes.end())
-        attempt->upstream = route->second;
+    attempt->attributes = RecordAttributes::of(lookup.credential->attributes);
     take_record(attempt, true, lookup.credential.get(), stand_in ? stand_in : of_store);
 }
 
@@ -120,7 +118,7 @@ void StoreVerifier::take_record(const AttemptPtr& attempt, bool is_known, const 
 /// has had its time (facts.md 3). Nobody is remembered whom the store last called disabled or unknown. Who
 /// tries another password has guessed, or an outage would be the time to guess in.
 Verdict StoreVerifier::without_answer(Attempt& attempt, bool is_timeout) {
-    const VerifyCache::Memory memory = memory_of(attempt);
+    const VerifyCache::Memory memory = memory_of(attempt, &attempt.attributes);
     if (memory == VerifyCache::Memory::kThisPassword) {
         attempt.is_remembered = true;
         return run_as_right(attempt);
@@ -131,9 +129,9 @@ Verdict StoreVerifier::without_answer(Attempt& attempt, bool is_timeout) {
     return verdict;
 }
 
-VerifyCache::Memory StoreVerifier::memory_of(const Attempt& attempt) const {
+VerifyCache::Memory StoreVerifier::memory_of(const Attempt& attempt, RecordAttributes* attributes) const {
     if (!attempt.grammar.has_password() || !attempt.message) return VerifyCache::Memory::kNone;
-    return parts_.cache.recall(attempt.backend, attempt.user(), attempt.password(), Clock::now());
+    return parts_.cache.recall(attempt.backend, attempt.user(), attempt.password(), Clock::now(), attributes);
 }
 
 /// A service knows users only together with their passwords. It is the last of the stores (decisions.md 13).

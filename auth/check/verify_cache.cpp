@@ -65,7 +65,7 @@ bool VerifyCache::holds(std::string_view backend, std::string_view user, ByteVie
 }
 
 VerifyCache::Memory VerifyCache::recall(std::string_view backend, std::string_view user, ByteView password,
-                                        TimePoint now) {
+                                        TimePoint now, RecordAttributes* attributes) {
     if (is_off()) return Memory::kNone;
     Shard& shard = shard_of(user);
     const std::lock_guard lock(shard.mutex);
@@ -73,11 +73,14 @@ VerifyCache::Memory VerifyCache::recall(std::string_view backend, std::string_vi
     const bool is_there = entry != shard.entries.end();
     const bool is_held = is_there && is_password_of(*entry, password);
     ++(is_held ? shard.hits : shard.misses);
+    if (is_held && attributes != nullptr)
+        *attributes = entry->attributes ? *entry->attributes : RecordAttributes{};
     return is_held ? Memory::kThisPassword : is_there ? Memory::kAnotherPassword : Memory::kNone;
 }
 
 void VerifyCache::remember(std::string_view backend, std::string_view user, ByteView password,
-                           ByteView version, std::uint64_t generation, TimePoint now) {
+                           ByteView version, const RecordAttributes& attributes, std::uint64_t generation,
+                           TimePoint now) {
     if (is_off()) return;
     Entry fresh{
         .user = std::string(user), .backend = std::string(backend), .expires_at = now + time_to_live_};
@@ -89,6 +92,7 @@ void VerifyCache::remember(std::string_view backend, std::string_view user, Byte
     fresh.whole = *of_whole;
     fresh.password = *of_password;
     fresh.version = *of_version;
+    if (!attributes.is_empty()) fresh.attributes = std::make_unique<const RecordAttributes>(attributes);
 
     Entries made;  // allocated before the lock is taken
     made.push_back(std::move(fresh));

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "auth/check/keyed_digest.h"
+#include "auth/check/record_attributes.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/result.h"
 
@@ -53,8 +54,9 @@ class VerifyCache {
     enum class Memory { kNone, kThisPassword, kAnotherPassword };
 
     /// For a store that cannot answer: what is remembered of the user, against whatever version.
+    /// Of this password it fills in what the record said of the user when it was checked.
     [[nodiscard]] Memory recall(std::string_view backend, std::string_view user, ByteView password,
-                                TimePoint now);
+                                TimePoint now, RecordAttributes* attributes = nullptr);
 
     /// Changes with forget_user(). To be taken before the backend is asked, and handed to remember().
     [[nodiscard]] std::uint64_t generation_of(std::string_view backend, std::string_view user) const;
@@ -63,7 +65,7 @@ class VerifyCache {
     /// that backend; but nothing is remembered of whom forget_user() has named since `generation`: the check
     /// may be of a time when he was not yet disabled.
     void remember(std::string_view backend, std::string_view user, ByteView password, ByteView version,
-                  std::uint64_t generation, TimePoint now);
+                  const RecordAttributes& attributes, std::uint64_t generation, TimePoint now);
 
     /// After a fresh check that failed: drops the entry if it is of this same password. A stranger's wrong
     /// guess drops nothing (decisions.md 16).
@@ -90,6 +92,7 @@ class VerifyCache {
         Digest whole{};  // of password and version together: a hit costs this one alone
         Digest password{};
         Digest version{};
+        std::unique_ptr<const RecordAttributes> attributes{};  // where the record has any
         TimePoint expires_at;
     };
     using Entries = std::list<Entry>;  // used most recently first

@@ -74,12 +74,13 @@ class FakeExecutor final : public Executor {
 class FakeStore final : public CredentialStore {
   public:
     void add(const std::string& user, std::string_view record, bool disabled = false,
-             std::string_view scram = {}) {
+             std::string_view scram = {}, std::map<std::string, std::string> attributes = {}) {
         auto credential = std::make_shared<StoredCredential>();
         credential->user = user;
         credential->record = Secret(record);
         credential->scram = Secret(scram);
         credential->disabled = disabled;
+        credential->attributes = std::move(attributes);
         users_[user] = std::move(credential);
     }
 

@@ -362,6 +362,55 @@ TEST_F(VerifierTest, WhoIsRememberedGoesOnWhileTheStoreCannotAnswer) {
     EXPECT_EQ(judged("disabled", "pencil").reason, Reason::kDisabled);
 }
 
+TEST_F(VerifierTest, Accepted_TellsWhatTheRecordSays) {
+    const auto has = [](const Verdict& verdict, std::string_view upstream, std::string_view senders,
+                        std::string_view limit_class) {
+        EXPECT_EQ(verdict.outcome, Outcome::kAccepted);
+        EXPECT_EQ(verdict.identity.upstream, upstream);
+        EXPECT_EQ(verdict.identity.senders, senders);
+        EXPECT_EQ(verdict.identity.limit_class, limit_class);
+    };
+    const auto write = [&](std::string_view senders) {
+        for (const auto& [user, record] : {std::pair("user"s, kScramPencil), {"plain"s, "{PLAIN}pencil"}}) {
+            first_->add(user, record, false, {},
+                        {{"upstream", "other"},
+                         {"senders", std::string(senders)},
+                         {"limit_class", "bulk"},
+                         {"what else", "x"}});
+        }
+    };
+    write("*@example.org");
+    has(judged("user", "pencil"), "other", "*@example.org", "bulk");
+    has(judged("plain", "pencil"), "other", "*@example.org", "bulk");
+    has(judged("late", "pencil"), "", "", "");
+    const Verdict refused = judged("user", "wrong");
+    EXPECT_EQ(refused.identity.senders + refused.identity.limit_class, "");
+
+    write("*@example.net");
+    const Verdict remembered = judged("user", "pencil");
+    EXPECT_TRUE(remembered.identity.is_remembered);
+    has(remembered, "other", "*@example.net", "bulk");  // the password is remembered, the rest is read
+
+    first_->is_down = true;
+    has(judged("user", "pencil"), "other", "*@example.org", "bulk");  // as it was when it was checked
+    has(judged("plain", "pencil"), "other", "*@example.org", "bulk");
+}
+
+TEST_F(VerifierTest, IdenticalChecks_TellEachWhatItsOwnLookupSaid) {
+    block_pool();
+    first_->add("user", kScramPencil, false, {}, {{"senders", "old@example.org"}});
+    plain(1, "user", "pencil");
+    home_.run_ready();
+    first_->add("user", kScramPencil, false, {}, {{"senders", "new@example.org"}});
+    plain(2, "user", "pencil");
+    home_.run_ready();
+    released_.count_down();
+    ASSERT_TRUE(home_.run_until([&] { return receiver_.verdicts.size() == 2; }));
+    for (const auto& [id, verdict] : receiver_.verdicts)
+        EXPECT_EQ(verdict.identity.senders, id == 1 ? "old@example.org" : "new@example.org");
+    EXPECT_EQ(g_hashes, 1);
+}
+
 TEST_F(VerifierTest, AServiceJudgesWhomNoStoreKnows) {
     class Service final : public PasswordService {
       public:

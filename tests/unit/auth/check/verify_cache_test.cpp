@@ -25,8 +25,8 @@ std::unique_ptr<VerifyCache> cache_of(Duration time_to_live, std::size_t entries
 }
 
 void remember(VerifyCache& cache, std::string_view backend, std::string_view user, std::string_view password,
-              ByteView version, TimePoint now) {
-    cache.remember(backend, user, password, version, cache.generation_of(backend, user), now);
+              ByteView version, TimePoint now, const RecordAttributes& attributes = {}) {
+    cache.remember(backend, user, password, version, attributes, cache.generation_of(backend, user), now);
 }
 
 class VerifyCacheTest : public testing::Test {
@@ -53,6 +53,18 @@ TEST_F(VerifyCacheTest, HoldsWhatWasRememberedAndNothingElse) {
     EXPECT_EQ(cache_->counts().hits, 1U);
     EXPECT_EQ(cache_->counts().misses, 8U);
     EXPECT_EQ(cache_->counts().entries, 1U);
+}
+
+TEST_F(VerifyCacheTest, ARightPasswordRecallsWhatTheRecordSaid) {
+    const RecordAttributes said{.upstream = "other", .senders = "*@example.org", .limit_class = "bulk"};
+    remember(*cache_, "file", "bob", "pencil", "v1", kStart, said);
+    RecordAttributes recalled{.upstream = "before", .senders = "", .limit_class = ""};
+    EXPECT_EQ(cache_->recall("file", "bob", "guess", kStart, &recalled), Memory::kAnotherPassword);
+    EXPECT_EQ(recalled.upstream, "before") << "a guess learns nothing";
+    EXPECT_EQ(cache_->recall("file", "bob", "pencil", kStart, &recalled), Memory::kThisPassword);
+    EXPECT_EQ(recalled, said);
+    EXPECT_EQ(cache_->recall("file", "ann", "pencil", kStart, &recalled), Memory::kThisPassword);
+    EXPECT_EQ(recalled, RecordAttributes{}) << "hers says nothing";
 }
 
 TEST_F(VerifyCacheTest, AnyVersionDoesWhenTheStoreCannotAnswer) {
@@ -88,7 +100,7 @@ TEST_F(VerifyCacheTest, ACheckBegunBeforeAUserWasForgottenIsNotRemembered) {
     const std::uint64_t begun = cache_->generation_of("file", "ann");
     const std::uint64_t elsewhere = cache_->generation_of("redis", "ann");
     cache_->forget_user("file", "ann");
-    cache_->remember("file", "ann", "pencil", "v1", begun, kStart);
+    cache_->remember("file", "ann", "pencil", "v1", {}, begun, kStart);
     EXPECT_FALSE(holds("pencil"));
     remember(*cache_, "file", "ann", "pencil", "v1", kStart);
     EXPECT_TRUE(holds("pencil"));

@@ -18,7 +18,8 @@ const std::string kToken = "\x60\x0C\x06\x09\x2A\x86\x48\x86\xF7\x12\x01\x02\x02
 class VouchedTest : public ::testing::Test {
   protected:
     VouchedTest() {
-        first_->add("ann", "{PLAIN}pencil");
+        first_->add("ann", "{PLAIN}pencil", false, {},
+                    {{"senders", "*@example.org"}, {"limit_class", "bulk"}});
         first_->add("gone", "{PLAIN}pencil", true);
         second_->add("late", "{PLAIN}pencil", true);
         first_->add("broken", "{NOSUCH}x");
@@ -68,6 +69,8 @@ TEST_F(VouchedTest, IsAcceptedWhetherAStoreKnowsHimOrNot) {
     EXPECT_EQ(known.identity.user, "ann");
     EXPECT_EQ(known.identity.mechanism, "GSSAPI");
     EXPECT_EQ(known.identity.backend, "one");
+    EXPECT_EQ(known.identity.senders, "*@example.org");
+    EXPECT_EQ(known.identity.limit_class, "bulk");
     const Verdict unknown = judged("guest@OTHER.EXAMPLE");
     EXPECT_EQ(unknown.outcome, Outcome::kAccepted);
     EXPECT_EQ(unknown.identity.user, "guest@OTHER.EXAMPLE");
