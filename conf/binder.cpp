@@ -83,7 +83,7 @@ class Binder {
     static void assign(const std::string& text, Milliseconds& out) {
         out = parse_duration(text).value_or(out);
     }
-    static void assign(const std::string& text, Rate& out) { out = parse_rate(text).value_or(out); }
+    static void assign(const std::string& text, Rate& out) { out = parse_rate_or_count(text).value_or(out); }
     static void assign(const std::string& text, Network& out) { out = parse_network(text).value_or(out); }
     static void assign(const std::string& text, Endpoint& out) { out = parse_endpoint(text).value_or(out); }
     template <typename T>
@@ -114,6 +114,7 @@ Listener bind_listener(const Binder& from, const std::string& path) {
     from.get(path + ".tls", listener.tls);
     from.get(path + ".require_tls", listener.require_tls);
     from.get(path + ".require_auth", listener.require_auth);
+    from.get(path + ".relay_for_anybody", listener.relay_for_anybody);
     from.get(path + ".trusted_networks", listener.trusted_networks);
     from.get(path + ".proxy_protocol_from", listener.proxy_protocol_from);
     from.get(path + ".max_connections", listener.max_connections);
@@ -278,6 +279,10 @@ Limit bind_limit(const Binder& from, const std::string& path) {
 void bind_rest(const Binder& from, Config& config) {
     from.get("limit_store.type", config.limit_store.type);
     from.get("limit_store.url", config.limit_store.url);
+    from.get("limit_store.username", config.limit_store.username);
+    from.get_secret("limit_store.password", config.limit_store.password);
+    from.get("limit_store.password_file", config.limit_store.password_file);
+    from.get("limit_store.tls_ca", config.limit_store.tls_ca);
     from.get("limit_store.when_unavailable", config.limit_store.when_unavailable);
     from.get("limit_store.timeout", config.limit_store.timeout);
     from.get("admin.socket", config.admin.socket);

@@ -85,10 +85,16 @@ std::optional<std::string> read_quantity(const Key& key, std::string_view text) 
         case Type::Size:
             if (const auto size = parse_size(text); size && is_within(key, *size)) return size_to_text(*size);
             return std::nullopt;
-        case Type::Rate:
+        case Type::Amount:
+            if (const auto size = parse_size(text); size && is_within(key, *size))
+                return std::to_string(*size);
+            return std::nullopt;
         case Type::RateOrOff:
-        case Type::RateMap:
             if (const auto rate = parse_rate(text)) return to_text(*rate);
+            return std::nullopt;
+        case Type::Rate:
+        case Type::RateMap:
+            if (const auto rate = parse_rate_or_count(text)) return to_text(*rate);
             return std::nullopt;
         default:
             if (const auto count = parse_count(text); count && is_within(key, *count))
@@ -142,6 +148,7 @@ std::optional<std::string> read(const Key& key, std::string_view text) {
         case Type::Count:
         case Type::Duration:
         case Type::Size:
+        case Type::Amount:
         case Type::Rate:
         case Type::RateMap: return read_quantity(key, text);
         case Type::AddressOrOff:
@@ -181,6 +188,7 @@ std::string expectation(const Key& key) {
         case Type::DurationOrOff:
             return "off or a duration such as 250ms, 30s, 5m, 1h or 1d" + bounds_of(key);
         case Type::Size: return "a size such as 64KiB or 50MiB, or a number of octets" + bounds_of(key);
+        case Type::Amount: return "a whole number or, of bytes, a size such as 10MiB" + bounds_of(key);
         case Type::Rate:
         case Type::RateMap: return "a rate such as 100/1h";
         case Type::RateOrOff: return "off or a rate such as 100/1h";

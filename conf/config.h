@@ -31,6 +31,9 @@ using CountOrAuto = std::optional<unsigned>;
 struct Rate {
     std::uint64_t count = 0;
     Milliseconds per{};
+
+    /// Without one it is so many at a time: of a limit on sessions alone.
+    [[nodiscard]] bool has_time() const noexcept { return per.count() != 0; }
     bool operator==(const Rate&) const = default;
 };
 
@@ -75,8 +78,10 @@ struct Listener {
     std::string name;
     Endpoint address;  ///< `host` is a numeric IPv4 or IPv6 address
     ListenerTls tls = ListenerTls::StartTls;
-    bool require_tls = true;   ///< false whenever `tls` is None
-    bool require_auth = true;  ///< false is loaded only together with trusted_networks
+    bool require_tls = true;  ///< false whenever `tls` is None
+    /// False is loaded only together with trusted_networks or relay_for_anybody.
+    bool require_auth = true;
+    bool relay_for_anybody = false;  ///< loaded only where it lets everybody send without AUTH
     std::vector<Network> trusted_networks;
     std::vector<Network> proxy_protocol_from;
     std::uint64_t max_connections = 10000;
@@ -263,6 +268,10 @@ enum class LimitStoreUnavailable { Local, Allow, Defer };
 struct LimitStore {
     LimitStoreType type = LimitStoreType::Memory;
     std::string url;  ///< may hold a password: never print it
+    std::string username;
+    SharedSecret password;  ///< of `password_file`
+    std::string password_file;
+    std::string tls_ca;
     LimitStoreUnavailable when_unavailable = LimitStoreUnavailable::Local;
     Milliseconds timeout{200};
 };

@@ -6,16 +6,19 @@
 #include <string_view>
 
 #include "conf/canonical.h"
+#include "conf/complaints.h"
+#include "conf/everybody.h"
+#include "conf/limit_contradictions.h"
 #include "conf/units.h"
 
 namespace gatepost::conf {
 namespace {
 
-class Contradictions {
+class Contradictions : private Complaints {
   public:
     Contradictions(Config& config, const std::set<std::string, std::less<>>& bad,
                    std::vector<Problem>& problems)
-        : config_(config), bad_(bad), problems_(problems) {}
+        : Complaints(config, bad, problems), config_(config) {}
 
     void look() {
         for (std::size_t i = 0; i < config_.listeners.size(); ++i)
@@ -26,33 +29,11 @@ class Contradictions {
         look_at_auth();
         look_at_secrets();
         look_at_upstreams();
-        look_at_routes_and_limits();
-        look_at_limit_store();
+        look_at_routes();
+        look_at_admin_socket();
     }
 
   private:
-    static std::string item(const std::string& path, std::size_t index) {
-        return path + "[" + std::to_string(index) + "]";
-    }
-
-    // True when `path`, something around it or something in it was wrong already.
-    [[nodiscard]] bool is_bad(std::string_view path) const {
-        return std::ranges::any_of(bad_, [path](const std::string& bad) {
-            const std::string_view shorter = bad.size() < path.size() ? std::string_view(bad) : path;
-            const std::string_view longer = bad.size() < path.size() ? path : std::string_view(bad);
-            if (!longer.starts_with(shorter)) return false;
-            return longer.size() == shorter.size() || longer[shorter.size()] == '.' ||
-                   longer[shorter.size()] == '[';
-        });
-    }
-
-    void complain(const std::string& path, const std::string& message) {
-        const Setting* const setting = config_.nearest_written(path);
-        const std::size_t line = setting == nullptr ? 1 : setting->line;
-        const std::size_t column = setting == nullptr ? 1 : setting->column;
-        problems_.push_back({config_.file, line, column, path + ": " + message});
-    }
-
     void look_at_listener(const std::string& path, Listener& listener) {
         if (listener.tls == ListenerTls::None && !is_bad(path + ".tls")) {
             if (listener.require_tls && config_.is_written(path + ".require_tls")) {
@@ -65,19 +46,41 @@ class Contradictions {
                 setting->second.text = "false";
             }
         }
-        if (!listener.require_auth && listener.trusted_networks.empty() &&
-            !is_bad(path + ".trusted_networks")) {
+        look_at_relaying(path, listener);
+    }
+
+    // Whoever may send without AUTH must be named, or said to be everybody in so many words.
+    void look_at_relaying(const std::string& path, const Listener& listener) {
+        const std::string networks = path + ".trusted_networks";
+        if (is_bad(path + ".require_auth") || is_bad(path + ".relay_for_anybody")) return;
+        const bool trusts_everybody = is_everybody(listener.trusted_networks);
+        if (listener.relay_for_anybody) {
+            if (!listener.require_auth || trusts_everybody || is_bad(networks)) return;
+            complain(path + ".relay_for_anybody", "true contradicts require_auth: true");
+        } else if (!listener.require_auth && listener.trusted_networks.empty() && !is_bad(networks)) {
             complain(path + ".require_auth",
                      "false without trusted_networks would be an open relay; name the networks that may send "
-                     "without AUTH");
+                     "without AUTH, or write relay_for_anybody: true if it is to be one");
+        } else if (!listener.trusted_networks.empty() && is_everybody(listener.proxy_protocol_from)) {
+            complain(
+                path + ".proxy_protocol_from",
+                "everybody could say in a PROXY header to come from trusted_networks: that would be an open "
+                "relay; name the load balancers alone");
+        } else if (trusts_everybody) {
+            complain_of_everybody(networks, listener.trusted_networks);
         }
-        for (std::size_t i = 0; i < listener.trusted_networks.size(); ++i) {
-            const Network& network = listener.trusted_networks[i];
-            if (network.prefix == 0 || network.text.ends_with("/0")) {
-                complain(item(path + ".trusted_networks", i),
-                         network.text + " is everybody: that would be an open relay");
-            }
+    }
+
+    void complain_of_everybody(const std::string& path, const std::vector<Network>& networks) {
+        constexpr std::string_view kOpenRelay =
+            ": that would be an open relay; write relay_for_anybody: true if it is to be one";
+        bool told = false;
+        for (std::size_t i = 0; i < networks.size(); ++i) {
+            if (!is_everybody({networks[i]})) continue;
+            complain(item(path, i), (networks[i].text + " is everybody").append(kOpenRelay));
+            told = true;
         }
+        if (!told) complain(path, std::string("together these are everybody").append(kOpenRelay));
     }
 
     // Two listening sockets of the same family on one port: the same address, or one of them on all
@@ -257,41 +260,22 @@ class Contradictions {
         }
     }
 
-    template <typename T>
-    void must_name(const std::string& path, const std::string& name, const std::string& list,
-                   const std::vector<T>& items) {
-        if (name.empty() || is_bad(path) || is_bad(list)) return;
-        if (std::ranges::find(items, name, &T::name) != items.end()) return;
-        complain(path, "\"" + name + "\" is not a name under `" + list + "`");
-    }
-
-    void look_at_routes_and_limits() {
+    void look_at_routes() {
         for (std::size_t i = 0; i < config_.routes.size(); ++i) {
             const Route& route = config_.routes[i];
             const std::string path = item("routes", i);
             must_name(path + ".upstream", route.upstream, "upstreams", config_.upstreams);
             must_name(path + ".listener", route.listener, "listeners", config_.listeners);
         }
-        for (std::size_t i = 0; i < config_.limits.size(); ++i) {
-            must_name(item("limits", i) + ".when.listener", config_.limits[i].when.listener, "listeners",
-                      config_.listeners);
-        }
     }
 
-    void look_at_limit_store() {
-        const bool is_redis = config_.limit_store.type == LimitStoreType::Redis;
-        if (is_redis && config_.limit_store.url.empty() && !is_bad("limit_store.url")) {
-            complain("limit_store.url", "missing; type: redis needs it");
-        }
-        if (!is_redis && !config_.limit_store.url.empty() && !is_bad("limit_store.url") &&
-            !is_bad("limit_store.type")) {
-            complain("limit_store.url", "contradicts type: memory");
-        }
+    void look_at_admin_socket() {
+        constexpr std::size_t kLongest = 107;  // sun_path with its NUL
+        if (config_.admin.socket.size() <= kLongest || is_bad("admin.socket")) return;
+        complain("admin.socket", "the path of a unix socket has at most 107 octets; write a shorter one");
     }
 
     Config& config_;
-    const std::set<std::string, std::less<>>& bad_;
-    std::vector<Problem>& problems_;
 };
 
 }  // namespace
@@ -299,6 +283,7 @@ class Contradictions {
 void check_contradictions(Config& config, const std::set<std::string, std::less<>>& bad,
                           std::vector<Problem>& problems) {
     Contradictions(config, bad, problems).look();
+    check_limit_contradictions(config, bad, problems);
 }
 
 }  // namespace gatepost::conf

@@ -21,7 +21,7 @@ key with its default. `gatepost check --config FILE` reports everything that is 
 included and secrets redacted, in a form that can be loaded again.
 
 - **Durations** are a whole number and a unit: `250ms` `30s` `5m` `1h` `1d`. **Sizes**: `64KiB` `50MiB` (binary), `1MB`
-  (decimal) or octets. **Rates**: `100/1h`.
+  (decimal) or octets. **Rates**: `100/1h`; of bytes `50MiB/1h`.
 - **`${NAME}`** in a value is replaced from the environment; a name that is not defined is an error, `$$` is a dollar sign.
 - **Secrets** may be written, come from the environment, or be read from the file that the `…_file` key names (one line end
   behind the secret is taken off).
@@ -34,8 +34,9 @@ included and secrets redacted, in a form that can be loaded again.
 
 What is checked between keys: names of listeners, upstreams and limits are unique; two listeners (and the admin address) do
 not share a port; a listener with TLS needs a certificate; `require_tls` contradicts `tls: none`; `require_auth: false` without
-`trusted_networks`, and a trusted network that is everybody, would be an open relay; `auth.backends`, `routes` and `limits` name
-what exists; a `saslauthd` backend is the last.
+`trusted_networks`, and trusted networks that are everybody, would be an open relay and need `relay_for_anybody: true`;
+`auth.backends`, `routes` and `limits` name what exists; a `saslauthd` backend is the last; a limit counts by what is known
+when it is looked at (`docs/limits.md`), and patterns of recipients can match one.
 )";
 
 std::string in_cell(std::string_view text) {

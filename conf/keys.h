@@ -31,7 +31,8 @@ enum class Type {
     Duration,       // 250ms 30s 5m 1h 1d
     DurationOrOff,  // the same or "off"
     Size,           // 64KiB 50MiB, 1MB, or octets
-    Rate,           // 100/1h
+    Amount,         // a whole number; of bytes also a size
+    Rate,           // 100/1h; of what is there at a time a number alone
     RateOrOff,      // the same or "off"
     Bool,           // true or false
     ListenAddress,  // a numeric address with a port
@@ -44,7 +45,7 @@ enum class Type {
     Servers,  // host:port, [v6]:port or unix:/path; at least one
     // Maps from names to values
     TextMap,
-    RateMap,
+    RateMap,  // of rates as above
 };
 
 /// One row. The setters below make the table read as sentences.
@@ -131,7 +132,8 @@ inline constexpr Key kKeys[] = {
     Key{"listeners[].address", Type::ListenAddress, "", "numeric, with the port; \"0.0.0.0:587\" or \"[::]:587\" (IPv6 only)"}.required().restart(),
     Key{"listeners[].tls", Type::Word, "starttls", "how TLS begins on this port"}.words("none|starttls|implicit"),
     Key{"listeners[].require_tls", Type::Bool, "true", "starttls: AUTH and MAIL are refused before TLS, AUTH is not advertised; false with tls: none"},
-    Key{"listeners[].require_auth", Type::Bool, "true", "MAIL before AUTH is 530; false needs trusted_networks, or the listener would be an open relay"},
+    Key{"listeners[].require_auth", Type::Bool, "true", "MAIL before AUTH is 530; false where nobody needs to log in: only trusted_networks may send then"},
+    {"listeners[].relay_for_anybody", Type::Bool, "false", "lets everybody send without AUTH to anywhere; an open relay"},
     {"listeners[].trusted_networks", Type::Networks, "[]", "CIDRs that may send without AUTH (printers, scanners)"},
     {"listeners[].proxy_protocol_from", Type::Networks, "[]", "CIDRs that must speak PROXY v1/v2 first and are believed; others are connected directly"},
     Key{"listeners[].max_connections", Type::Count, "10000", "connections at a time on this listener"}.range(1, bounds::kMillion),
@@ -199,12 +201,12 @@ inline constexpr Key kKeys[] = {
     Key{"backends.*.mechanisms", Type::Words, "[PLAIN, LOGIN]", "what it can serve"}.words(kMechanismWords).only_for("sasl"),
 
     {"policy", Type::Section, "", "what an authenticated user may do"},
-    Key{"policy.senders", Type::Word, "any", "own: MAIL FROM must match the user's name or its `senders` patterns, else 553 5.7.1"}.words("any|own").not_yet("own"),
-    Key{"policy.null_sender", Type::Bool, "true", "allow MAIL FROM:<>"}.not_yet(),
-    Key{"policy.recipients_allow", Type::Texts, "[]", "patterns; [] = all"}.not_yet(),
-    Key{"policy.recipients_deny", Type::Texts, "[]", "patterns"}.not_yet(),
+    Key{"policy.senders", Type::Word, "any", "own: MAIL FROM must match the user's name or its `senders` patterns, else 553 5.7.1"}.words("any|own"),
+    {"policy.null_sender", Type::Bool, "true", "allow MAIL FROM:<>"},
+    {"policy.recipients_allow", Type::Texts, "[]", "patterns; [] = all"},
+    {"policy.recipients_deny", Type::Texts, "[]", "patterns"},
     {"policy.received_header", Type::Bool, "true", "add a Received: line (RFC 5321 4.4, \"with ESMTPSA\") to each message"},
-    Key{"policy.user_in_received", Type::Bool, "false", "name the authenticated user there"}.not_yet(),
+    {"policy.user_in_received", Type::Bool, "false", "name the authenticated user there"},
 
     Key{"upstreams", Type::List, "", "where mail goes; at least one; the first is the default"}.required(),
     Key{"upstreams[].name", Type::Name, "", "in logs, metrics and routes; each once"}.required(),
@@ -243,12 +245,12 @@ inline constexpr Key kKeys[] = {
     {"routes[].listener", Type::Text, "", "name; \"\" = all"},
     Key{"routes[].upstream", Type::Name, "", "name of the upstream"}.required(),
 
-    Key{"limits", Type::List, "[]", "all that match are applied"}.not_yet(),
+    {"limits", Type::List, "[]", "all that match are applied"},
     Key{"limits[].name", Type::Name, "", "in logs, metrics and replies; each once"}.required(),
     Key{"limits[].count", Type::Word, "", "what is counted"}.words("connections|sessions|auth_attempts|auth_failures|messages|recipients|bytes").required(),
     Key{"limits[].per", Type::Word, "", "for each of what"}.words("ip|network|user|sender|sender_domain|recipient_domain|listener|upstream|all").required(),
-    Key{"limits[].rate", Type::Rate, "", "how many in which time; bytes may be 50MiB/1h"}.required(),
-    Key{"limits[].burst", Type::Count, "", "at once; not written = the rate's count"}.range(1, std::numeric_limits<std::int64_t>::max()).optional(),
+    Key{"limits[].rate", Type::Rate, "", "how many in which time; bytes may be 50MiB/1h, sessions (at a time) 5"}.required(),
+    Key{"limits[].burst", Type::Amount, "", "at once; not written = the rate's count"}.range(1, std::numeric_limits<std::int64_t>::max()).optional(),
     Key{"limits[].action", Type::Word, "", "defer (4xx), reject (5xx), close (421) or delay"}.words("defer|reject|close|delay").required(),
     {"limits[].classes", Type::RateMap, "{}", "other rates for users of these limit classes"},
     {"limits[].when", Type::Section, "", "only where all of these hold"},
@@ -261,13 +263,16 @@ inline constexpr Key kKeys[] = {
     Key{"limits[].ipv4_prefix", Type::Count, "24", "what a network is"}.range(1, 32),
     Key{"limits[].ipv6_prefix", Type::Count, "64", "what a network is"}.range(1, 128),
     {"limit_store", Type::Section, "", "where limits are counted"},
-    Key{"limit_store.type", Type::Word, "memory", "redis: counts are shared by all replicas"}.words("memory|redis").not_yet("redis").restart(),
-    Key{"limit_store.url", Type::Url, "", "of Redis, written as in backends"}.not_yet().restart(),
-    Key{"limit_store.when_unavailable", Type::Word, "local", "local = this replica's share, the limit divided by the replicas seen lately"}.words("local|allow|defer").not_yet(),
-    Key{"limit_store.timeout", Type::Duration, "200ms", "for one answer"}.range(1, 60 * bounds::kSecond).not_yet(),
+    Key{"limit_store.type", Type::Word, "memory", "redis: counts are shared by all replicas"}.words("memory|redis").restart(),
+    Key{"limit_store.url", Type::Url, "", "of Redis, written as in backends"}.restart(),
+    Key{"limit_store.username", Type::Text, "", "of a Redis ACL user"}.restart(),
+    Key{"limit_store.password_file", Type::SecretFile, "", "instead of a password in the url"}.restart(),
+    Key{"limit_store.tls_ca", Type::File, "", "PEM bundle for rediss://; \"\" = the system's"}.restart(),
+    Key{"limit_store.when_unavailable", Type::Word, "local", "local = this replica's share, the limit divided by the replicas seen lately"}.words("local|allow|defer"),
+    Key{"limit_store.timeout", Type::Duration, "200ms", "for one answer"}.range(1, 60 * bounds::kSecond),
 
     {"admin", Type::Section, "", "how operators look in"},
-    Key{"admin.socket", Type::Path, "", "unix socket of the commands that change things, e.g. /run/gatepost/admin.sock"}.not_yet().restart(),
+    Key{"admin.socket", Type::Path, "", "unix socket of the commands that change things, e.g. /run/gatepost/admin.sock"}.restart(),
     Key{"admin.address", Type::AddressOrOff, "127.0.0.1:9587", "/metrics /livez /readyz /status; \"\" = off"}.restart(),
 
     {"log", Type::Section, "", "to standard error"},

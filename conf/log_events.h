@@ -33,6 +33,7 @@ namespace gatepost::conf {
     X(reason,         "why, as one of a few words") \
     X(message,        "number of the message in its session, from 1") \
     X(from,           "reverse path of MAIL") \
+    X(to,             "forward path of RCPT") \
     X(recipients,     "recipients that were accepted") \
     X(recipients_refused, "recipients that were refused") \
     X(size,           "octets of the message as sent upstream") \
@@ -42,6 +43,10 @@ namespace gatepost::conf {
     X(code,           "reply code") \
     X(duration,       "seconds that it took") \
     X(retry_after,    "seconds until it is allowed again") \
+    X(limit,          "name of the limit") \
+    X(key,            "what the limit was counted under, as gatepost limits shows it") \
+    X(action,         "what a limit does: delay, defer, reject or close") \
+    X(share,          "one of how many replicas this one takes itself for, where each counts alone") \
     X(upstream,       "name of the upstream") \
     X(endpoint,       "server of the upstream or of the backend") \
     X(messages,       "messages accepted in the session") \
@@ -93,7 +98,9 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(listener, Info, (listener, address, mode), "a listener is open") \
     X(listener_failed, Error, (listener, address, what), "a listener could not be opened") \
     X(accept_failed, Warning, (listener, what), "a connection could not be taken over") \
-    X(admin, Info, (address), "the admin HTTP server is open") \
+    X(admin, Info, (address), "the admin HTTP server or socket is open") \
+    X(admin_command, Info, (what), "an operator changed something over the admin socket") \
+    X(admin_refused, Warning, (address, what), "somebody who may not, or too many at once, asked at the admin socket") \
     X(certificate, Info, (file, expires, what), "a certificate was loaded") \
     X(certificate_expiring, Warning, (file, expires), "a certificate expires soon or has expired") \
     X(backend, Info, (backend, file, users, what), "a credential backend was loaded") \
@@ -104,6 +111,9 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
       "a credential backend failed too often and is not asked for a while (open), or is asked again (closed)") \
     X(backend_stuck, Warning, (backend, what), \
       "look-ups of a credential backend outlive their deadline, and their threads are lost until they return") \
+    X(limit_store_away, Warning, (what, reason, share), \
+      "the store of limits does not count, and what limit_store.when_unavailable says is done instead") \
+    X(limit_store_back, Info, (what), "the store of limits counts again") \
     X(connection_rejected, Info, (listener, client_ip, client_port, peer_ip, reason), \
       "a connection was closed before its session began") \
     X(proxy_header_bad, Warning, (listener, peer_ip, reason), "a peer that must speak the PROXY protocol did not") \
@@ -124,6 +134,14 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
       "too many failures before: refused before any password was looked at; the reason is the rule") \
     X(auth_delayed, Info, (session, listener, client_ip, user, mechanism, duration), \
       "too many failures of this user from everywhere: the check waits so long") \
+    X(limit_refused, Warning, (session, listener, client_ip, user, limit, key, action, retry_after), \
+      "a limit was reached and the client refused") \
+    X(limit_would_refuse, Info, (session, listener, client_ip, user, limit, key, action, retry_after), \
+      "a limit with enforce: false was reached; the client goes on") \
+    X(limit_delayed, Info, (session, listener, client_ip, user, limit, key, action, retry_after), \
+      "a limit lets the client wait until there is room") \
+    X(policy_refused, Info, (session, listener, client_ip, user, reason, from, to), \
+      "what a client asked for is against the policy, which is the reason") \
     X(auth_unavailable, Warning, (session, listener, client_ip, user, mechanism, backend, reason, what), \
       "credentials could not be judged; the client was told to try again") \
     X(protocol_error, Info, (session, listener, client_ip, user, reason, what), "a client broke the protocol") \

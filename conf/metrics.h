@@ -29,7 +29,7 @@ namespace gatepost::conf {
 #define GATEPOST_CLOSE_REASONS(X) \
     X(kQuit, "quit") X(kClientEof, "client_eof") X(kClientReset, "client_reset") X(kCommandTimeout, "command_timeout") \
     X(kAuthTimeout, "auth_timeout") X(kDataTimeout, "data_timeout") X(kTlsError, "tls_error") X(kTlsTimeout, "tls_timeout") \
-    X(kAuthLimit, "auth_limit") X(kErrorLimit, "error_limit") X(kProtocolError, "protocol_error") \
+    X(kAuthLimit, "auth_limit") X(kErrorLimit, "error_limit") X(kRateLimit, "rate_limit") X(kProtocolError, "protocol_error") \
     X(kUpstreamError, "upstream_error") X(kBufferLimit, "buffer_limit") X(kProxyProtocol, "proxy_protocol") \
     X(kDrain, "drain") X(kInternalError, "internal_error")
 #define GATEPOST_PROXY_VERSIONS(X) X(kV1, "v1") X(kV2, "v2") X(kUnknown, "unknown")
@@ -45,6 +45,13 @@ namespace gatepost::conf {
     X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused") X(kBlocked, "blocked") \
     X(kTimedOut, "timed_out") X(kBackendTimeout, "backend_timeout") X(kDowngraded, "downgraded")
 #define GATEPOST_GUESSING_SCOPES(X) X(kIp, "ip") X(kNetwork, "network") X(kUserAndNetwork, "user_and_network")
+#define GATEPOST_LIMIT_DECISIONS(X) \
+    X(kAllow, "allow") X(kDelay, "delay") X(kDefer, "defer") X(kReject, "reject") X(kClose, "close") \
+    X(kWouldRefuse, "would_refuse") X(kFailOpen, "fail_open") X(kUnavailable, "unavailable")
+#define GATEPOST_POLICIES(X) \
+    X(kSenderLogin, "sender_login") X(kNullSender, "null_sender") X(kRecipient, "recipient") X(kSize, "size") \
+    X(kRecipientCount, "recipient_count")
+#define GATEPOST_POLICY_DECISIONS(X) X(kReject, "reject") X(kDefer, "defer")
 #define GATEPOST_CACHE_RESULTS(X) X(kHit, "hit") X(kMiss, "miss")
 #define GATEPOST_BACKEND_RESULTS(X) X(kOk, "ok") X(kDenied, "denied") X(kError, "error") X(kTimeout, "timeout")
 #define GATEPOST_VERBS(X) \
@@ -88,6 +95,9 @@ GATEPOST_LABEL_VALUES(TlsFailure, GATEPOST_TLS_FAILURES)
 GATEPOST_LABEL_VALUES(AuthResult, GATEPOST_AUTH_RESULTS)
 GATEPOST_LABEL_VALUES(BackendResult, GATEPOST_BACKEND_RESULTS)
 GATEPOST_LABEL_VALUES(GuessingScope, GATEPOST_GUESSING_SCOPES)
+GATEPOST_LABEL_VALUES(LimitDecision, GATEPOST_LIMIT_DECISIONS)
+GATEPOST_LABEL_VALUES(PolicyLabel, GATEPOST_POLICIES)
+GATEPOST_LABEL_VALUES(PolicyDecision, GATEPOST_POLICY_DECISIONS)
 GATEPOST_LABEL_VALUES(CacheResult, GATEPOST_CACHE_RESULTS)
 GATEPOST_LABEL_VALUES(CommandVerb, GATEPOST_VERBS)
 GATEPOST_LABEL_VALUES(ReplyClass, GATEPOST_REPLY_CLASSES)
@@ -131,6 +141,8 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(upstream,             {},                       "upstream") \
     X(endpoint,             {},                       "upstream", "endpoint") \
     X(certificate,          {},                       "certificate") \
+    X(limit,                {},                       "limit") \
+    X(limit_store,          {},                       "store") \
     X(build,                {},                       "version", "revision", "tls_library") \
     X(reject_reason,        kRejectReasonNames,       "reason") \
     X(close_reason,         kCloseReasonNames,        "reason") \
@@ -143,6 +155,9 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(backend_result,       kBackendResultNames,      "result") \
     X(guessing_scope,       kGuessingScopeNames,      "scope") \
     X(cache_result,         kCacheResultNames,        "result") \
+    X(limit_decision,       kLimitDecisionNames,      "decision") \
+    X(policy_name,          kPolicyLabelNames,        "policy") \
+    X(policy_decision,      kPolicyDecisionNames,     "decision") \
     X(command_verb,         kCommandVerbNames,        "verb") \
     X(reply_class,          kReplyClassNames,         "reply_class") \
     X(protocol_error,       kProtocolErrorNames,      "reason") \
@@ -252,6 +267,19 @@ inline constexpr std::span<const double> kNoBuckets{};
       "AUTH exchanges refused before any password was looked at, by whose failures were too many (auth.guessing).") \
     X(auth_delayed_attempts_total, kCounter, kNoBuckets, (), \
       "AUTH exchanges that waited because of the user's failures from everywhere (auth.guessing.per_user_delay).") \
+    X(rate_limit_decisions_total, kCounter, kNoBuckets, (Axis::limit, Axis::limit_decision), \
+      "What each rule under limits decided, once a question; would_refuse is of rules with enforce: false, fail_open and " \
+      "unavailable are for while the store of limits is away.") \
+    X(policy_decisions_total, kCounter, kNoBuckets, (Axis::policy_name, Axis::policy_decision), \
+      "Commands and messages that Gatepost itself refused, by which policy.") \
+    X(rate_limit_store_up, kGauge, kNoBuckets, (Axis::limit_store), \
+      "1 if the store of limits counts; 0 while some worker's limits are counted by this process alone, or as limit_store.when_unavailable says.") \
+    X(rate_limit_store_errors_total, kCounter, kNoBuckets, (Axis::limit_store), \
+      "Batches of questions that the store of limits did not answer in time, or not well.") \
+    X(rate_limit_store_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::limit_store), \
+      "From a batch of questions to the answer of a store of limits outside this process.") \
+    X(rate_limit_replicas, kGauge, kNoBuckets, (), \
+      "Replicas that share the store of limits and were seen lately, this one included; 1 without a shared store.") \
     X(smtp_commands_total, kCounter, kNoBuckets, (Axis::listener, Axis::command_verb, Axis::reply_class), \
       "Commands of clients by the class of the reply; DATA counts its 354 and its last reply.") \
     X(smtp_protocol_errors_total, kCounter, kNoBuckets, (Axis::listener, Axis::protocol_error), \

@@ -127,6 +127,13 @@ std::optional<Rate> parse_rate(std::string_view text) {
     return Rate{*count, *per};
 }
 
+std::optional<Rate> parse_rate_or_count(std::string_view text) {
+    if (text.find('/') != std::string_view::npos) return parse_rate(text);
+    const auto count = parse_size(text);
+    if (!count || *count == 0) return std::nullopt;
+    return Rate{*count, Milliseconds::zero()};
+}
+
 std::optional<Network> parse_network(std::string_view text) {
     const auto slash = text.find('/');
     bool is_ipv4 = false;
@@ -214,6 +221,7 @@ std::string size_to_text(std::uint64_t octets) {
 }
 
 std::string to_text(const Rate& rate) {
+    if (!rate.has_time()) return std::to_string(rate.count);
     return std::to_string(rate.count) + "/" + to_text(rate.per);
 }
 

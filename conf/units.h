@@ -24,6 +24,9 @@ namespace gatepost::conf {
 /// 100/1h; the count may be a size. Neither part may be zero.
 [[nodiscard]] std::optional<Rate> parse_rate(std::string_view text);
 
+/// The same, or a number alone that is not zero: then `per` is zero.
+[[nodiscard]] std::optional<Rate> parse_rate_or_count(std::string_view text);
+
 /// 192.0.2.0/24, 2001:db8::/32, or one address. Bits behind the prefix are cleared.
 [[nodiscard]] std::optional<Network> parse_network(std::string_view text);
 

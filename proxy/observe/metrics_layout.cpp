@@ -17,7 +17,8 @@ std::size_t size_at_start(const LabelSets& labels, Axis axis) {
         case Axis::upstream: return labels.upstreams.size();
         case Axis::endpoint: return labels.endpoints.size();
         case Axis::certificate: return labels.certificates.size();
-        default: return 1;  // build: one binary
+        case Axis::limit: return labels.limits.size();
+        default: return 1;  // build: one binary; limit_store: one store
     }
 }
 
@@ -50,6 +51,8 @@ std::vector<std::string_view> MetricsLayout::values_of(Axis axis, std::size_t in
         case Axis::backend: return {labels_.backends[index]};
         case Axis::upstream: return {labels_.upstreams[index]};
         case Axis::certificate: return {labels_.certificates[index]};
+        case Axis::limit: return {labels_.limits[index]};
+        case Axis::limit_store: return {labels_.limit_store};
         case Axis::endpoint: {
             const auto& [upstream, name] = labels_.endpoints[index];
             return {labels_.upstreams[static_cast<std::size_t>(upstream)], name};

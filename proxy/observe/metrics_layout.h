@@ -21,6 +21,7 @@ enum class BackendIndex : std::uint32_t {};
 enum class UpstreamIndex : std::uint32_t {};
 enum class EndpointIndex : std::uint32_t {};
 enum class CertificateIndex : std::uint32_t {};
+enum class LimitIndex : std::uint32_t {};
 
 /// The label sets that only the configuration knows. Order gives the indices: listeners[2] is
 /// ListenerIndex{2}.
@@ -35,6 +36,8 @@ struct LabelSets {
     };
     std::vector<Endpoint> endpoints;  ///< of all upstreams, in one list
     std::vector<std::string> certificates;
+    std::vector<std::string> limits{};  ///< names of the rules
+    std::string limit_store = "memory";
     std::string version;
     std::string revision;
     std::string tls_library;

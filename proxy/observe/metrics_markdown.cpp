@@ -74,7 +74,7 @@ void append_values(std::string& page) {
         "an upstream's\n"
         "`servers`, `certificate` the path of a certificate file. `mechanism` is one that is offered, or "
         "`other`;\n"
-        "`backend` is `none` where no backend was asked.\n";
+        "`backend` is `none` where no backend was asked. `store` is the `type` of `limit_store`.\n";
 }
 
 }  // namespace

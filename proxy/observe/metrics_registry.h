@@ -36,6 +36,11 @@ class MetricsRegistry {
     [[nodiscard]] MechanismIndex mechanism(std::string_view name) const noexcept;
     [[nodiscard]] BackendIndex backend(std::string_view name) const noexcept;
 
+    /// Its name as configured; valid as long as the registry.
+    [[nodiscard]] std::string_view name_of(LimitIndex limit) const noexcept {
+        return layout_.labels().limits[static_cast<std::size_t>(limit)];
+    }
+
     void set_ready(bool ready) { set<conf::Metric::ready>(ready ? 1 : 0); }
     void set_draining(bool draining) { set<conf::Metric::draining>(draining ? 1 : 0); }
     void config_loaded(WallTime at);
@@ -48,6 +53,8 @@ class MetricsRegistry {
         set<conf::Metric::upstream_up>(up ? 1 : 0, endpoint);
     }
 
+    void set_limit_store_up(bool up) { set<conf::Metric::rate_limit_store_up>(up ? 1 : 0, 0U); }
+    void set_limit_replicas(unsigned replicas) { set<conf::Metric::rate_limit_replicas>(replicas); }
     void set_upstream_connections_limit(UpstreamIndex upstream, std::uint64_t limit) {
         set<conf::Metric::upstream_connections_limit>(static_cast<double>(limit), upstream);
     }

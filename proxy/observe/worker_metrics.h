@@ -68,6 +68,12 @@ class WorkerMetrics {
     }
     void auth_blocked(conf::GuessingScope scope) { add<Metric::auth_blocked_attempts_total>(1, scope); }
     void auth_delayed() { add<Metric::auth_delayed_attempts_total>(1); }
+    void limit_decided(LimitIndex limit, conf::LimitDecision decision) {
+        add<Metric::rate_limit_decisions_total>(1, limit, decision);
+    }
+    void policy_decided(conf::PolicyLabel policy, conf::PolicyDecision decision) {
+        add<Metric::policy_decisions_total>(1, policy, decision);
+    }
     void auth_cache_looked_up(BackendIndex backend, conf::CacheResult result) {
         add<Metric::auth_cache_lookups_total>(1, backend, result);
     }
@@ -75,6 +81,10 @@ class WorkerMetrics {
         add<Metric::auth_backend_requests_total>(1, backend, result);
         observe<Metric::auth_backend_request_duration_seconds>(seconds(took), backend);
     }
+    void limit_store_answered(Duration took) {
+        observe<Metric::rate_limit_store_request_duration_seconds>(seconds(took), 0U);
+    }
+    void limit_store_failed() { add<Metric::rate_limit_store_errors_total>(1, 0U); }
     void command_answered(ListenerIndex listener, conf::CommandVerb verb, conf::ReplyClass reply) {
         add<Metric::smtp_commands_total>(1, listener, verb, reply);
     }

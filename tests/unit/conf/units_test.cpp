@@ -56,6 +56,15 @@ TEST(Rate, HasACountAndATimeAndNeitherIsZero) {
     }
 }
 
+TEST(Rate, WhereANumberAloneWillDoItHasNoTime) {
+    EXPECT_EQ(parse_rate_or_count("5"), (Rate{5, Milliseconds(0)}));
+    EXPECT_FALSE(parse_rate_or_count("5")->has_time());
+    EXPECT_EQ(to_text(*parse_rate_or_count("5")), "5");
+    EXPECT_EQ(parse_rate_or_count("5/1h"), parse_rate("5/1h"));
+    for (const char* const wrong : {"", "0", "five", "5/", "/1h", "5/0s", "-5"})
+        EXPECT_EQ(parse_rate_or_count(wrong), std::nullopt) << wrong;
+}
+
 TEST(Network, HoldsBothFamiliesInOneForm) {
     const auto ipv4 = parse_network("192.0.2.77/24");
     ASSERT_TRUE(ipv4);

@@ -36,6 +36,7 @@ LabelSets two_of_each() {
     labels.upstreams = {"default", "bulk"};
     labels.endpoints = {{UpstreamIndex{0}, "mta.internal:25"}, {UpstreamIndex{1}, "bulk.internal:25"}};
     labels.certificates = {"/etc/gatepost/tls/tls.crt"};
+    labels.limits = {"user-messages"};
     labels.version = "0.1.0";
     labels.revision = "abc";
     labels.tls_library = "OpenSSL 3.0.15";

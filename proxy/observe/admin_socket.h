@@ -1,0 +1,88 @@
+// The unix socket for commands of operators: answers root and the process's own user, and nobody else. One
+// request a connection, a line of words with tabs between; knows no command itself. On the thread of its
+// loop.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/result.h"
+#include "proxy/net/listener.h"
+#include "proxy/observe/log_sink.h"
+
+namespace gatepost::observe {
+
+struct AdminSocketSettings {
+    std::string path;
+    std::function<bool(uid_t)> may_ask = {};  ///< nothing: root and the process's own user
+    Duration request_timeout = std::chrono::seconds(5);
+    Duration answer_timeout = std::chrono::seconds(60);  ///< for a command to answer, and to be read
+    std::size_t most_connections = 16;                   ///< those beyond are closed at once
+    std::size_t longest_request = 4096;                  ///< octets, the line's end included
+};
+
+class AdminSocket {
+  public:
+    /// Text for people or programs, or why not. May be called at once, later, or never; from the loop's
+    /// thread.
+    using Answer = std::move_only_function<void(Result<std::string>)>;
+    /// `words` are those behind the command's name, of UTF-8 and without controls.
+    using Command = std::move_only_function<void(std::vector<std::string> words, Answer answer)>;
+
+    /// Listens; the file of a process that has ended is replaced. An error says why: somebody answers there,
+    /// the folder is missing, not permitted. `loop` and `log` outlive the result.
+    [[nodiscard]] static Result<std::unique_ptr<AdminSocket>> listen(net::EventLoop& loop,
+                                                                     AdminSocketSettings settings,
+                                                                     LogSink& log);
+    /// Takes the file away; who waits for an answer sees the end of the connection.
+    ~AdminSocket();
+    AdminSocket(const AdminSocket&) = delete;
+    AdminSocket& operator=(const AdminSocket&) = delete;
+
+    /// `name` is the first word of a request. `usage` is for people: "limits list [PREFIX]".
+    void add(std::string name, std::string usage, Command command);
+
+    [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
+
+  private:
+    class Connection;
+    struct Known {
+        std::string usage;
+        Command run;
+    };
+    /// Which file is ours: another process may have put its own in its place.
+    struct FileId {
+        dev_t device = 0;
+        ino_t number = 0;
+    };
+
+    AdminSocket(net::EventLoop& loop, AdminSocketSettings settings, LogSink& log, net::UniqueFd listening);
+    void adopt(net::UniqueFd socket);
+    void run(std::uint64_t connection, std::string_view line);
+    [[nodiscard]] Answer answer_to(std::uint64_t connection);
+    void send(std::uint64_t connection, const Result<std::string>& answer);
+    void let_go(std::uint64_t connection);
+    void note_refused(const std::string& what);
+    [[nodiscard]] std::string usages() const;
+
+    net::EventLoop& loop_;
+    const AdminSocketSettings settings_;
+    LogSink& log_;
+    FileId file_;
+    std::map<std::string, Known, std::less<>> commands_;
+    std::uint64_t last_connection_ = 0;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+    std::shared_ptr<AdminSocket*> self_ = std::make_shared<AdminSocket*>(this);  ///< answers may come late
+    net::Acceptor acceptor_;
+};
+
+}  // namespace gatepost::observe
