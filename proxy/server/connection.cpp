@@ -57,7 +57,8 @@ void Connection::start() {
         client_.start();
     } else {
         begin_session(net::TlsStart::kFresh);
-        if (!is_ended_) client_.start();
+        // Of implicit TLS nothing is read before the client is admitted.
+        if (!is_ended_ && listener_.tls != conf::ListenerTls::Implicit) client_.start();
     }
     after_event();
 }
@@ -70,7 +71,10 @@ void Connection::begin_session(net::TlsStart tls_start) {
                              .peer = policy::PeerAddress::from_octets(address_.ip_octets()),
                              .is_trusted = listener_.is_trusted(address_)},
         static_cast<session::Actions&>(*this));
-    if (listener_.tls == conf::ListenerTls::Implicit) return begin_implicit_tls(tls_start);
+    if (listener_.tls == conf::ListenerTls::Implicit) {
+        tls_start_ = tls_start;
+        return conversation_->on(session::ClientArrived{});
+    }
     conversation_->on(
         session::ClientConnected{.tls = false, .offer = worker_.offer(listener_), .auth = auth_offer()});
 }
@@ -97,7 +101,12 @@ auth::Channel Connection::channel_for(std::string_view mechanism) const {
     return channel;
 }
 
-void Connection::begin_implicit_tls(net::TlsStart tls_start) {
+void Connection::admit_client() {
+    begin_implicit_tls();
+    if (!is_ended_ && tls_start_ == net::TlsStart::kFresh) client_.start();
+}
+
+void Connection::begin_implicit_tls() {
     if (!take_handshake_slot()) {
         worker_.facts().rejected(listener_.index, listener_.name, context_.client_ip,
                                  conf::RejectReason::kTlsHandshakes);
@@ -105,7 +114,7 @@ void Connection::begin_implicit_tls(net::TlsStart tls_start) {
     }
     awaits_tls_ = true;
     deadline_.start(listener_.session.handshake_timeout);
-    client_.start_tls_server(worker_.tls_context(listener_), tls_start);
+    client_.start_tls_server(worker_.tls_context(listener_), tls_start_);
 }
 
 std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
@@ -208,19 +217,6 @@ void Connection::cancel_verifier() {
     worker_.verifier().cancel(id_);
 }
 
-void Connection::ask_limits(std::vector<policy::LimitQuestion> questions) {
-    const std::uint64_t question = ++limits_question_;
-    worker_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
-                         [worker = &worker_, id = id_, question](policy::LimitAnswers answers) {
-                             worker->on_limits(id, question, std::move(answers));
-                         });
-}
-
-void Connection::charge_limits(std::vector<policy::LimitQuestion> questions) {
-    worker_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
-                         [](const policy::LimitAnswers&) {});
-}
-
 void Connection::set_deadline(Duration from_now) {
     deadline_.start(from_now);
 }
@@ -243,12 +239,6 @@ void Connection::close(session::CloseReason reason) {
 void Connection::on_verdict(auth::Verdict verdict) {
     if (is_ended_) return;
     conversation_->on(session::VerdictArrived{std::move(verdict)});
-    after_event();
-}
-
-void Connection::on_limits(std::uint64_t question, policy::LimitAnswers answers) {
-    if (is_ended_ || question != limits_question_) return;
-    conversation_->on(session::LimitsAnswered{std::move(answers)});
     after_event();
 }
 
@@ -300,6 +290,9 @@ void Connection::after_event() {
 
 void Connection::end(conf::CloseReason reason) {
     if (std::exchange(is_ended_, true)) return;
+    // What was begun is told, and what was charged for it given back.
+    if (conversation_ && conversation_->state() != session::State::kClosed)
+        conversation_->on(session::SessionCut{});
     deadline_.stop();
     handshake_ = {};
     SessionEnd last{.reason = reason, .greeting_name = {}, .identity = {}};

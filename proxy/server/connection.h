@@ -52,11 +52,13 @@ class Connection final : private net::TransportHandler, private session::Actions
     // session::Actions
     void send_to_client(ByteView octets) override;
     void send_to_upstream(ByteView octets) override;
+    void admit_client() override;
     bool take_handshake_slot() override;
     void start_tls() override;
     void ask_verifier(auth::Step step) override;
     void cancel_verifier() override;
     void ask_limits(std::vector<policy::LimitQuestion> questions) override;
+    void forget_limits(std::vector<policy::LimitQuestion> asked) override;
     void charge_limits(std::vector<policy::LimitQuestion> questions) override;
     void open_upstream(const session::UpstreamWanted& wanted) override;
     void leave_upstream(session::UpstreamGoodbye goodbye) override;
@@ -72,7 +74,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     [[nodiscard]] std::string certificate_name() const;
     [[nodiscard]] auth::Channel channel_for(std::string_view mechanism) const;
     void begin_session(net::TlsStart tls_start);
-    void begin_implicit_tls(net::TlsStart tls_start);
+    void begin_implicit_tls();
     void client_closed(net::CloseCause cause);
     void upstream_answered(std::expected<upstream::Lease, upstream::OpeningFailure> outcome);
     [[nodiscard]] bool is_upstream_congested() const { return lease_ && lease_->transport->is_congested(); }
@@ -97,6 +99,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     net::Timer deadline_;
     std::optional<conf::CloseReason> cause_;  ///< more exact than what the conversation can know
     std::uint64_t limits_question_ = 0;       ///< the one asked last
+    net::TlsStart tls_start_{};               ///< of implicit TLS
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;
     bool awaits_tls_ = false;

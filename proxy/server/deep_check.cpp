@@ -7,6 +7,7 @@
 #include "backends/file/file_store.h"
 #include "proxy/net/tls_context.h"
 #include "proxy/server/auxprop_backend.h"
+#include "proxy/server/limit_stores.h"
 #include "proxy/server/redis_backend.h"
 
 namespace gatepost::server {
@@ -30,6 +31,8 @@ class DeepCheck {
             const auto* const sasl = std::get_if<conf::SaslBackend>(&backend);
             if (sasl != nullptr && sasl->method == conf::SaslMethod::Auxprop) look_at_auxprop(name, *sasl);
         }
+        for (const RedisProblem& problem : limit_store_problems(config_.limit_store))
+            complain("limit_store." + problem.key, problem.message);
         return std::move(problems_);
     }
 

@@ -48,6 +48,8 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
                    [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
                    [&](const session::GuessRefused& refused) { take_guess(context, refused); },
                    [&](const session::GuessDelayed& delayed) { take_guess(context, delayed); },
+                   [&](const session::LimitDecided& decided) { take_limit(context, user, decided); },
+                   [&](const session::PolicyRefused& refused) { take_policy(context, user, refused); },
                    [&](const session::RecipientAnswered& answered) {
                        metrics_.recipient_answered(context.upstream, to_recipient_label(answered.result),
                                                    to_label(answered.origin));

@@ -66,6 +66,9 @@ class FactSink {
     void take_auth(const SessionContext& session, TimePoint now, const session::AuthEnded& fact);
     void take_guess(const SessionContext& session, const session::GuessRefused& fact);
     void take_guess(const SessionContext& session, const session::GuessDelayed& fact);
+    void take_limit(const SessionContext& session, std::string_view user, const session::LimitDecided& fact);
+    void take_policy(const SessionContext& session, std::string_view user,
+                     const session::PolicyRefused& fact);
     void take_message(const SessionContext& session, std::string_view user, TimePoint now,
                       const session::MessageEnded& fact);
     void take_opening(const SessionContext& session, const session::UpstreamOpeningEnded& fact);

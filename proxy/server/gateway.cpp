@@ -1,6 +1,7 @@
 #include "proxy/server/gateway.h"
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <signal.h>
 #include <unistd.h>
@@ -10,11 +11,12 @@
 #include "proxy/net/listener.h"
 #include "proxy/net/resolver.h"
 #include "proxy/net/timer.h"
-#include "proxy/observe/admin_http.h"
 #include "proxy/observe/log_sink.h"
 #include "proxy/observe/metrics_registry.h"
 #include "proxy/policy/memory_limit_store.h"
+#include "proxy/server/admin.h"
 #include "proxy/server/authenticators.h"
+#include "proxy/server/limit_stores.h"
 #include "proxy/server/upstream_watch.h"
 #include "proxy/server/worker.h"
 
@@ -62,7 +64,7 @@ class Gateway {
         ::signal(SIGPIPE, SIG_IGN);
         registry_.watch(log_);
         registry_.config_loaded(wall_now());
-        if (!start_authenticators() || !open_listeners()) return failure_;
+        if (!start_authenticators() || !open_limit_stores() || !open_listeners()) return failure_;
         if (!start_workers() || !open_admin()) return failure_;
         if (!watch_upstreams()) return failure_;
         authenticators_.on_servable([this](const Servable& servable) {
@@ -94,6 +96,20 @@ class Gateway {
         return false;
     }
 
+    bool open_limit_stores() {
+        auto made =
+            LimitStores::make(plan_->config->limit_store, plan_->workers,
+                              {.memory = limits_, .resolver = resolver_, .log = log_, .registry = registry_});
+        if (made) {
+            limit_stores_ = std::move(*made);
+            return true;
+        }
+        log_.log(LogEvent::config_refused,
+                 {{LogField::file, plan_->config->file}, {LogField::what, made.error().message}});
+        failure_ = Exit::kBadConfiguration;
+        return false;
+    }
+
     bool open_listeners() {
         for (const ListenerPlan& listener : plan_->listeners) {
             Result<net::UniqueFd> socket = net::listen_on(listener.address);
@@ -121,7 +137,7 @@ class Gateway {
                                 .log = log_,
                                 .registry = registry_,
                                 .authenticators = authenticators_,
-                                .limits = limits_,
+                                .limit_stores = *limit_stores_,
                                 .pool_groups = pool_groups_,
                                 .served = [this](std::size_t upstream, std::size_t endpoint,
                                                  const net::SocketAddress& address, bool good) {
@@ -168,24 +184,14 @@ class Gateway {
     }
 
     bool open_admin() {
-        const std::optional<conf::Endpoint>& address = plan_->config->admin.address;
-        if (!address) return true;
-        observe::AdminSources sources{.metrics =
-                                          [this] {
-                                              for (const auto& watch : watches_) watch->count_connections();
-                                              return registry_.scrape();
-                                          },
-                                      .unready_because = [this] { return unready_because(); }};
-        auto admin = observe::AdminHttp::listen(loop_.base(), address->text, std::move(sources), metrics_);
-        if (!admin) {
-            log_.log(LogEvent::listener_failed, {{LogField::listener, "admin"},
-                                                 {LogField::address, address->text},
-                                                 {LogField::what, admin.error().message}});
-            return false;
-        }
-        admin_ = std::move(*admin);
-        log_.log(LogEvent::admin, {{LogField::address, address->text}});
-        return true;
+        admin_.emplace(Admin::Parts{
+            .loop = loop_, .plan = *plan_, .log = log_, .metrics = metrics_, .limit_stores = *limit_stores_});
+        return admin_->open({.metrics =
+                                 [this] {
+                                     for (const auto& watch : watches_) watch->count_connections();
+                                     return registry_.scrape();
+                                 },
+                             .unready_because = [this] { return unready_because(); }});
     }
 
     bool watch_upstreams() {
@@ -296,11 +302,12 @@ class Gateway {
     net::Resolver resolver_{background_};
     Authenticators authenticators_{loop_};
     policy::MemoryLimitStore limits_;
+    std::unique_ptr<LimitStores> limit_stores_;
     std::vector<net::UniqueFd> listening_;
     std::vector<std::unique_ptr<upstream::PoolGroup>> pool_groups_;  ///< by upstream
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
-    std::unique_ptr<observe::AdminHttp> admin_;
+    std::optional<Admin> admin_;
     std::vector<std::unique_ptr<UpstreamWatch>> watches_;  ///< by upstream
     std::vector<std::unique_ptr<net::SignalWatch>> signals_;
     net::Timer drain_step_{loop_, [this] { on_drain_step(); }};

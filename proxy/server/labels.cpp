@@ -108,6 +108,21 @@ conf::GuessingScope to_label(policy::GuessingRule rule) {
     return kIp;
 }
 
+conf::LimitDecision to_label(session::LimitDecision decision) {
+    return static_cast<conf::LimitDecision>(decision);
+}
+conf::PolicyLabel to_label(session::Policy policy) {
+    return static_cast<conf::PolicyLabel>(policy);
+}
+static_assert(static_cast<int>(session::LimitDecision::kClose) ==
+              static_cast<int>(conf::LimitDecision::kClose));
+static_assert(static_cast<int>(session::LimitDecision::kUnavailable) ==
+              static_cast<int>(conf::LimitDecision::kUnavailable));
+static_assert(static_cast<int>(session::Policy::kRecipient) ==
+              static_cast<int>(conf::PolicyLabel::kRecipient));
+static_assert(static_cast<int>(session::Policy::kRecipients) ==
+              static_cast<int>(conf::PolicyLabel::kRecipientCount));
+
 conf::ConnectResult to_label(upstream::OpeningFailure::Why why) {
     using Why = upstream::OpeningFailure::Why;
     using enum conf::ConnectResult;
@@ -179,6 +194,7 @@ conf::CloseReason to_label(session::CloseReason reason) {
         case CloseReason::kDataTimeout: return kDataTimeout;
         case CloseReason::kAuthLimit: return kAuthLimit;
         case CloseReason::kErrorLimit: return kErrorLimit;
+        case CloseReason::kRateLimit: return kRateLimit;
         case CloseReason::kProtocolError: return kProtocolError;
         case CloseReason::kDrain: return kDrain;
     }

@@ -19,6 +19,8 @@ namespace gatepost::server {
 [[nodiscard]] conf::Origin to_label(session::Origin origin);
 [[nodiscard]] conf::AuthResult to_label(const session::AuthEnded& fact);
 [[nodiscard]] conf::GuessingScope to_label(policy::GuessingRule rule);
+[[nodiscard]] conf::LimitDecision to_label(session::LimitDecision decision);
+[[nodiscard]] conf::PolicyLabel to_label(session::Policy policy);
 [[nodiscard]] conf::ConnectResult to_label(upstream::OpeningFailure::Why why);
 [[nodiscard]] session::UpstreamOutcome to_outcome(upstream::OpeningFailure::Why why);
 /// For the log.

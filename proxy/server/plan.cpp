@@ -11,13 +11,15 @@
 
 #include "proxy/server/cpus.h"
 #include "proxy/server/deep_check.h"
+#include "proxy/server/plan_limits.h"
 
 namespace gatepost::server {
 namespace {
 
 using Problems = std::vector<conf::Problem>;
 
-/// A pool answers in its own time; only if it does not, the conversation goes on without it.
+/// A pool and a store of limits answer in their own time; only if they do not, the conversation goes on
+/// without.
 constexpr std::chrono::seconds kSlack{2};
 
 std::string fully_qualified_name() {
@@ -114,7 +116,8 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.hostname = hostname;
     settings.offers_tls = listener.tls == conf::ListenerTls::StartTls;
     settings.require_tls = listener.require_tls && listener.tls != conf::ListenerTls::None;
-    settings.require_auth = listener.require_auth;
+    // require_auth: false lets in the trusted networks, and nobody else.
+    settings.require_auth = !listener.relay_for_anybody;
     settings.mechanisms = config.auth.mechanisms;
     settings.plaintext_without_tls = config.auth.plaintext_without_tls;
     settings.legacy_auth_line = config.auth.legacy_auth_line;
@@ -125,7 +128,9 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.max_recipients = config.session.max_recipients;
     settings.max_errors = static_cast<int>(config.session.max_errors);
     settings.max_line_length = config.session.max_line_length;
-    settings.received_header = config.policy.received_header;
+    settings.limits = to_limits(config);
+    settings.limits_timeout = config.limit_store.timeout + kSlack;
+    plan_policy(config.policy, settings);
     settings.command_timeout = config.session.command_timeout;
     settings.auth_timeout = config.session.auth_timeout;
     settings.data_timeout = config.session.data_timeout;
@@ -244,6 +249,8 @@ observe::LabelSets label_sets(const Plan& plan) {
     }
     for (const net::CertificateFacts& certificate : plan.certificates)
         labels.certificates.push_back(certificate.path);
+    for (const conf::Limit& limit : config.limits) labels.limits.push_back(limit.name);
+    if (config.limit_store.type == conf::LimitStoreType::Redis) labels.limit_store = "redis";
     labels.version = GATEPOST_VERSION;
     labels.revision = "unknown";
     labels.tls_library = OpenSSL_version(OPENSSL_VERSION_STRING);

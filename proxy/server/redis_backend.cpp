@@ -47,16 +47,17 @@ struct WatchedStore {
 
 }  // namespace
 
+std::vector<RedisProblem> redis_address_problems(const std::string& url, const std::string& tls_ca) {
+    if (url.empty()) return {};
+    const auto parsed = backends::RedisUrl::parse(url);
+    if (!parsed) return {{"url", parsed.error().message}};
+    if (const auto tls = backends::make_redis_tls(*parsed, tls_ca); !tls)
+        return {{"tls_ca", tls.error().message}};
+    return {};
+}
+
 std::vector<RedisProblem> redis_problems(const conf::RedisBackend& redis) {
-    std::vector<RedisProblem> problems;
-    if (!redis.url.empty()) {
-        const auto url = backends::RedisUrl::parse(redis.url);
-        if (!url) {
-            problems.push_back({"url", url.error().message});
-        } else if (const auto tls = backends::make_redis_tls(*url, redis.tls_ca); !tls) {
-            problems.push_back({"tls_ca", tls.error().message});
-        }
-    }
+    std::vector<RedisProblem> problems = redis_address_problems(redis.url, redis.tls_ca);
     // Without it, everybody would have the password of one and the same hash.
     if (redis.key.find("{user}") == std::string::npos)
         problems.push_back({"key", "must contain {user}, for which the name of the user is put"});

@@ -19,6 +19,9 @@ struct RedisProblem {
     std::string key;
     std::string message;  ///< shows no secret
 };
+/// The same of the keys "url" and "tls_ca" of whatever is in a Redis.
+[[nodiscard]] std::vector<RedisProblem> redis_address_problems(const std::string& url,
+                                                               const std::string& tls_ca);
 /// Reads the CA; blocks. A key that was wrong before is empty and passed over.
 [[nodiscard]] std::vector<RedisProblem> redis_problems(const conf::RedisBackend& redis);
 

@@ -46,6 +46,7 @@ Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics
       verifier_metrics_(parts.registry, metrics),
       verifier_(
           parts.authenticators.make_verifier(loop_, *this, parts.registry, metrics, &verifier_metrics_)),
+      limits_(parts.limit_stores.open(loop_, metrics).store),
       offers_(parts.plan->listeners.size()),
       servable_(parts.authenticators.servable()),
       next_id_(std::uint64_t{number} << (64 - kWorkerBits)),
@@ -222,6 +223,11 @@ void Worker::on_verdict(ConnectionId id, auth::Verdict verdict) {
 }
 
 void Worker::on_limits(ConnectionId id, std::uint64_t question, policy::LimitAnswers answers) {
+    if (const auto forgotten = forgotten_limits_.extract({id.value, question})) {
+        std::vector<policy::LimitQuestion> undone = policy::undo_of(forgotten.mapped(), answers, loop_.now());
+        if (undone.empty()) return;
+        return limits().ask(std::move(undone), loop_.now(), loop_, [](const policy::LimitAnswers&) {});
+    }
     if (const auto found = connections_.find(id.value); found != connections_.end()) {
         found->second->on_limits(question, std::move(answers));
     }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "proxy/server/authenticators.h"
 #include "proxy/server/connection.h"
 #include "proxy/server/fact_sink.h"
+#include "proxy/server/limit_stores.h"
 #include "proxy/server/plan.h"
 #include "proxy/server/pool_metrics.h"
 #include "proxy/server/verifier_metrics.h"
@@ -34,7 +36,7 @@ struct WorkerParts {
     observe::LogSink& log;
     observe::MetricsRegistry& registry;
     Authenticators& authenticators;
-    policy::LimitStore& limits;
+    LimitStores& limit_stores;
     std::vector<std::unique_ptr<upstream::PoolGroup>>& pool_groups;  ///< by upstream
     Served served;
 };
@@ -69,8 +71,12 @@ class Worker final : private auth::VerdictReceiver {
     // For its connections.
     [[nodiscard]] net::EventLoop& loop() noexcept { return loop_; }
     [[nodiscard]] auth::Verifier& verifier() noexcept { return *verifier_; }
-    [[nodiscard]] policy::LimitStore& limits() noexcept { return parts_.limits; }
+    [[nodiscard]] policy::LimitStore& limits() noexcept { return *limits_; }
     void on_limits(ConnectionId id, std::uint64_t question, policy::LimitAnswers answers);
+    /// Nobody waits for the answer to `question` any more: what it counts is given back.
+    void forget_limits(ConnectionId id, std::uint64_t question, std::vector<policy::LimitQuestion> asked) {
+        forgotten_limits_[{id.value, question}] = std::move(asked);
+    }
     [[nodiscard]] FactSink& facts() noexcept { return facts_; }
     [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
     [[nodiscard]] const net::TlsContext& tls_context(const ListenerPlan& listener) const;
@@ -107,6 +113,7 @@ class Worker final : private auth::VerdictReceiver {
     std::vector<std::unique_ptr<net::TlsContext>> tls_contexts_;  ///< by listener; null without TLS
     VerifierMetrics verifier_metrics_;
     std::unique_ptr<auth::Verifier> verifier_;
+    std::shared_ptr<policy::LimitStore> limits_;
     std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
     struct Upstream {
         std::unique_ptr<PoolMetrics> metrics;
@@ -117,6 +124,8 @@ class Worker final : private auth::VerdictReceiver {
     std::vector<smtp::Capabilities> offers_;  ///< by listener
     Servable servable_;                       ///< mechanisms that every backend can serve
     std::unordered_map<std::uint64_t, std::unique_ptr<Connection>> connections_;
+    /// By connection and question: asked, not answered, and awaited no more.
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<policy::LimitQuestion>> forgotten_limits_;
     std::uint64_t next_id_;
     std::uint64_t id_prefix_;
     std::atomic<std::size_t> count_ = 0;

@@ -36,6 +36,8 @@ class Actions {
     virtual void send_to_client(ByteView octets) = 0;
     virtual void send_to_upstream(ByteView octets) = 0;
 
+    /// The handshake of implicit TLS may begin.
+    virtual void admit_client() = 0;
     /// Takes the right to one handshake, until it is over. False: as many as are allowed are under way
     /// already.
     [[nodiscard]] virtual bool take_handshake_slot() = 0;
@@ -47,6 +49,9 @@ class Actions {
 
     /// LimitsAnswered follows, never inside this call, unless another question is asked first.
     virtual void ask_limits(std::vector<policy::LimitQuestion> questions) = 0;
+    /// What was asked last is not waited for any more: what it counts is given back when the answer comes.
+    /// These were the questions.
+    virtual void forget_limits(std::vector<policy::LimitQuestion> asked) = 0;
     /// Counts; nobody waits for the answer.
     virtual void charge_limits(std::vector<policy::LimitQuestion> questions) = 0;
 

@@ -96,10 +96,9 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
             return enter(State::kAwaitingAuthLine);
         }
         case Outcome::kAccepted:
-            authenticated_ = true;
-            release_upstream();  // one that is held knows the client by no name, or by another
             identity_ = std::move(verdict.identity);
-            return end_auth(AuthEnd::kSucceeded, auth::Reason::kNone, replies::kAuthenticated);
+            if (!asks_allowance(LimitedStep::What::kLogin, questions_of_login())) succeed();
+            return;
         case Outcome::kRejected: return end_auth_delayed(AuthEnd::kRefusedCredentials, verdict.reason, true);
         case Outcome::kMalformed:
             return end_auth(AuthEnd::kMalformed, verdict.reason, replies::kMalformedResponse);
@@ -108,6 +107,18 @@ void Conversation::take_verdict(auth::Verdict& verdict) {
             return end_auth_delayed(AuthEnd::kUnavailable, verdict.reason, verdict.is_guess);
         case Outcome::kBusy: return end_auth_delayed(AuthEnd::kBusy, verdict.reason, verdict.is_guess);
     }
+}
+
+policy::LimitBatch Conversation::questions_of_login() const {
+    policy::LimitSubject about = subject();
+    about.is_authenticated = true;
+    return settings_.limits.questions(policy::LimitMoment::kLogin, about);
+}
+
+void Conversation::succeed() {
+    authenticated_ = true;
+    release_upstream();  // one that is held knows the client by no name, or by another
+    end_auth(AuthEnd::kSucceeded, auth::Reason::kNone, replies::kAuthenticated);
 }
 
 void Conversation::end_auth_delayed(AuthEnd end, auth::Reason reason, bool is_guess) {
@@ -135,12 +146,16 @@ bool Conversation::tells_disabled() const noexcept {
     return settings_.says_disabled && auth_reason_ == auth::Reason::kDisabled;
 }
 
-void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply) {
+void Conversation::finish_auth(AuthEnd end, auth::Reason reason) {
     report_auth(end, reason);
     exchange_.reset();
     waiting_step_.reset();
     actions_.cancel_verifier();  // where the dialogue ended and not the verifier, it still keeps its part
     enter(State::kAwaitingCommand);
+}
+
+void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply) {
+    finish_auth(end, reason);
     // Wrong passwords have a limit of their own (decisions 2), and an outage is not the client's error.
     const bool is_error = end == AuthEnd::kCancelled || end == AuthEnd::kMalformed ||
                           end == AuthEnd::kNotOffered || end == AuthEnd::kTlsRequired;
@@ -152,6 +167,7 @@ void Conversation::end_auth(AuthEnd end, auth::Reason reason, const smtp::Static
 }
 
 void Conversation::report_auth(AuthEnd end, auth::Reason reason) {
+    if (!std::exchange(attempt_is_counted_, false)) record_attempt();
     AuthEnded fact{.end = end, .reason = reason, .mechanism = {}, .user = {}, .backend = auth_backend_};
     if (exchange_) {
         fact.mechanism = exchange_->mechanism();

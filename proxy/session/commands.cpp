@@ -7,8 +7,9 @@ namespace gatepost::session {
 namespace replies = smtp::replies;
 using smtp::Verb;
 
-/// The names in it are 255 octets at most, the rest is some 200.
+/// Of the Received: field: the names in it are 255 octets at most, the rest is some 200.
 constexpr std::uint64_t kLongestTrace = 1024;
+constexpr std::uint64_t kLongestUserInTrace = 1024;  ///< 255 octets, each of which may be told in three
 
 /// While answers of the upstream are outstanding, a command is taken only if it goes upstream behind them.
 bool Conversation::must_wait(const smtp::Command& command) const {
@@ -18,6 +19,7 @@ bool Conversation::must_wait(const smtp::Command& command) const {
     // Only MAIL is said again should the connection be stale.
     if (goes_upstream && owed_ > 0 && is_on_trial()) return true;
     if (owed_ == 0) return false;
+    if (command.verb == Verb::kRcpt && settings_.limits.has(policy::LimitMoment::kRecipient)) return true;
     if (client_leg_.refusal(command, standing()) != nullptr) return true;
     if (command.verb == Verb::kRcpt) return refusal_of_recipient(command.argument).has_value();
     return command.verb != Verb::kData || transaction_->accepted + transaction_->pending == 0;
@@ -91,7 +93,8 @@ void Conversation::say_capabilities() {
     lines += "\nPIPELINING\nSIZE";
     std::uint64_t size = settings_.max_message_size;
     // The upstream counts our Received: field too.
-    const std::uint64_t added = settings_.received_header ? kLongestTrace : 0;
+    std::uint64_t added = settings_.received_header ? kLongestTrace : 0;
+    if (settings_.received_header && settings_.user_in_received) added += kLongestUserInTrace;
     const std::uint64_t takes = offer_.size_limit > added ? offer_.size_limit - added : offer_.size_limit;
     if (takes > 0 && (size == 0 || takes < size)) size = takes;
     if (size > 0) lines += " " + std::to_string(size);
@@ -131,6 +134,13 @@ void Conversation::say(const smtp::StaticReply& reply) {
     actions_.send_to_client(out);
 }
 
+void Conversation::say(const smtp::Reply& reply) {
+    if (client_gone_) return;
+    std::string out;
+    smtp::append(out, reply);
+    actions_.send_to_client(out);
+}
+
 void Conversation::answer(Verb verb, const smtp::StaticReply& reply) {
     say(reply);
     actions_.report(CommandAnswered{verb, reply.code});
@@ -152,11 +162,7 @@ bool Conversation::ends_with_this_error() {
 }
 
 void Conversation::pass_on(Verb verb, const smtp::Reply& reply) {
-    if (!client_gone_) {
-        std::string out;
-        smtp::append(out, reply);
-        actions_.send_to_client(out);
-    }
+    say(reply);
     actions_.report(CommandAnswered{verb, reply.code});
 }
 

@@ -15,16 +15,36 @@ Conversation::Conversation(const Settings& settings, ClientFacts client, Actions
 
 Conversation::~Conversation() = default;
 
+/// So that a flood of handshakes is counted too, and those that never finish.
+void Conversation::on(ClientArrived /*event*/) {
+    arrived_before_tls_ = true;
+    if (!asks_allowance(LimitedStep::What::kConnect,
+                        settings_.limits.questions(policy::LimitMoment::kConnect, subject())))
+        admit();
+    settle();
+}
+
 void Conversation::on(const ClientConnected& event) {
     tls_ = event.tls;
     offer_ = event.offer;
     auth_offer_ = event.auth;
+    if (greeting_refusal_) {
+        say(*greeting_refusal_);
+        return close(CloseReason::kRateLimit);
+    }
+    if (arrived_before_tls_ ||
+        !asks_allowance(LimitedStep::What::kConnect,
+                        settings_.limits.questions(policy::LimitMoment::kConnect, subject())))
+        welcome();
+    settle();
+}
+
+void Conversation::welcome() {
     std::string greeting = "220 ";
     greeting += settings_.hostname;
     greeting += " ESMTP Gatepost\r\n";
     actions_.send_to_client(greeting);
     enter(State::kAwaitingCommand);
-    settle();
 }
 
 void Conversation::on(const TlsEstablished& event) {
@@ -36,6 +56,7 @@ void Conversation::on(const TlsEstablished& event) {
     client_leg_ = smtp::ClientLeg();
     authenticated_ = false;
     identity_ = {};
+    leave_login();
     release_upstream();
     enter(State::kAwaitingCommand);
     settle();
@@ -63,8 +84,13 @@ void Conversation::on(VerdictArrived event) {
 }
 
 void Conversation::on(const LimitsAnswered& event) {
-    if (state_ != State::kAwaitingLimits && state_ != State::kAwaitingLateLimits) return;
-    take_limits(event.answers);
+    if (state_ == State::kAwaitingAllowance) {
+        take_allowance(event);
+    } else if (state_ == State::kAwaitingLimits || state_ == State::kAwaitingLateLimits) {
+        take_limits(event.answers);
+    } else {
+        return;
+    }
     if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
     settle();
 }
@@ -81,10 +107,15 @@ void Conversation::on(DrainRequested /*event*/) {
     draining_ = true;
     if (state_ == State::kConnecting || state_ == State::kAwaitingTls) close(CloseReason::kDrain);
     // Nothing was looked at yet, or nothing more will be.
-    if (state_ == State::kAwaitingAuthLine || state_ == State::kAwaitingGuessDelay) {
+    if (state_ == State::kAwaitingAuthLine || state_ == State::kAwaitingGuessDelay ||
+        (state_ == State::kAwaitingRoom && !transaction_)) {
         say_and_close(replies::kShuttingDown, CloseReason::kDrain);
     }
     settle();
+}
+
+void Conversation::on(SessionCut /*event*/) {
+    close(CloseReason::kDrain);
 }
 
 void Conversation::on(TimerFired event) {
@@ -99,11 +130,13 @@ void Conversation::on(TimerFired event) {
                 say_and_close(replies::kTimeout, CloseReason::kCommandTimeout);
             }
             break;
+        case State::kAwaitingAllowance: allowance_too_late(); break;
+        case State::kAwaitingRoom: ask_for_allowance(); break;
         case State::kAwaitingAuthLine: say_and_close(replies::kTimeout, CloseReason::kAuthTimeout); break;
         case State::kAwaitingLimits: enter(State::kAwaitingLateLimits); break;
         case State::kAwaitingLateLimits: limits_too_late(); break;
         case State::kAwaitingGuessDelay: guess_delay_over(); break;
-        case State::kAwaitingGuessRefusal: answer_guess_refused(); break;
+        case State::kAwaitingGuessRefusal: answer_auth_refusal(); break;
         case State::kAwaitingVerdict: enter(State::kAwaitingLateVerdict); break;
         case State::kAwaitingLateVerdict:
             actions_.cancel_verifier();
@@ -161,6 +194,8 @@ void Conversation::arm_deadline() {
         case State::kAwaitingCommand:
             return actions_.set_deadline(upstream_owes() ? upstream_settings().reply_timeout
                                                          : settings_.command_timeout);
+        case State::kAwaitingAllowance: return actions_.set_deadline(settings_.limits_timeout);
+        case State::kAwaitingRoom: return actions_.set_deadline(limited_->wait);
         case State::kAwaitingAuthLine:
         case State::kAwaitingLateLimits:
         case State::kAwaitingLateVerdict: return actions_.set_deadline(settings_.auth_timeout);
@@ -191,6 +226,8 @@ std::size_t Conversation::take_some(ByteView bytes) {
         case State::kRefusingChunk: return take_refused_chunk(bytes);
         case State::kConnecting:
         case State::kAwaitingTls:
+        case State::kAwaitingAllowance:
+        case State::kAwaitingRoom:
         case State::kAwaitingLimits:
         case State::kAwaitingLateLimits:
         case State::kAwaitingGuessDelay:
@@ -262,6 +299,7 @@ void Conversation::close(CloseReason reason) {
     if (state_ == State::kClosed) return;
     abandon_auth(reason == CloseReason::kAuthTimeout ? auth::Reason::kClientSilent
                                                      : auth::Reason::kClientGone);
+    leave_limits();
     release_upstream();
     end_message(Result::kAborted, reason == CloseReason::kDrain ? Origin::kGateway : Origin::kClient, 0, "");
     state_ = State::kClosed;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,10 @@
 #include "proxy/policy/peer_address.h"
 #include "proxy/session/action.h"
 #include "proxy/session/event.h"
+#include "proxy/session/limited_step.h"
 #include "proxy/session/settings.h"
 #include "proxy/smtp/client_leg.h"
+#include "proxy/smtp/parameters.h"
 #include "proxy/smtp/upstream_leg.h"
 
 namespace gatepost::session {
@@ -38,6 +41,8 @@ enum class State : std::uint8_t {
     kConnecting,            ///< nothing was said yet
     kAwaitingTls,           ///< handshake with the client
     kAwaitingCommand,       ///< the client's turn; replies of the upstream may be outstanding too
+    kAwaitingAllowance,     ///< the limits are asked about `limited_`
+    kAwaitingRoom,          ///< and one of them lets it wait
     kAwaitingAuthLine,      ///< the client's turn in an AUTH exchange
     kAwaitingLimits,        ///< may this be looked at at all? The failure delay runs
     kAwaitingLateLimits,    ///< the same, and the failure delay is over
@@ -65,6 +70,7 @@ class Conversation {
     Conversation(const Conversation&) = delete;
     Conversation& operator=(const Conversation&) = delete;
 
+    void on(ClientArrived event);
     void on(const ClientConnected& event);
     void on(const TlsEstablished& event);
     /// Returns how many octets at the front are consumed; the rest is to be shown again with the next octets,
@@ -80,6 +86,7 @@ class Conversation {
     void on(TimerFired event);
     void on(ClientClosed event);
     void on(DrainRequested event);
+    void on(SessionCut event);
 
     [[nodiscard]] State state() const noexcept { return state_; }
     /// An AUTH exchange is under way, or has just ended with the line before: what the client sent holds
@@ -99,6 +106,12 @@ class Conversation {
 
   private:
     struct Transaction;
+    struct AuthRefusal {
+        smtp::Reply reply;
+        AuthEnd end = AuthEnd::kBlocked;
+        auth::Reason reason = auth::Reason::kNone;
+        bool closes = false;
+    };
 
     // conversation.cpp: octets, lines, deadlines, ends
     void enter(State state);
@@ -107,6 +120,7 @@ class Conversation {
     [[nodiscard]] std::size_t take_some(ByteView bytes);
     [[nodiscard]] std::size_t take_line(ByteView bytes);
     void refuse_line(smtp::LineReader::Status status);
+    void welcome();
     void say_and_close(const smtp::StaticReply& reply, CloseReason reason);
     void close(CloseReason reason);
 
@@ -119,6 +133,7 @@ class Conversation {
     void say_capabilities();
     void start_tls(ByteView behind);
     void say(const smtp::StaticReply& reply);
+    void say(const smtp::Reply& reply);
     void answer(smtp::Verb verb, const smtp::StaticReply& reply);
     void refuse(smtp::Verb verb, const smtp::StaticReply& reply);
     [[nodiscard]] bool ends_with_this_error();
@@ -137,26 +152,70 @@ class Conversation {
     void auth_delay_over();
     void answer_refused_credentials();
     [[nodiscard]] bool tells_disabled() const noexcept;
+    [[nodiscard]] policy::LimitBatch questions_of_login() const;
+    void succeed();
+    void finish_auth(AuthEnd end, auth::Reason reason);
     void end_auth(AuthEnd end, auth::Reason reason, const smtp::StaticReply& reply);
     void report_auth(AuthEnd end, auth::Reason reason);
     void abandon_auth(auth::Reason reason);
 
     // guessing.cpp: whether a password may be looked at, and what a wrong one costs
     [[nodiscard]] bool asks_limits_first(auth::Step& step, bool was_named);
+    void ask_before_step();
     void take_limits(const policy::LimitAnswers& answers);
+    void add_questions(policy::LimitBatch& batch, policy::LimitMoment moment) const;
+    void limit_auth(LimitedStep asked, const policy::LimitRefusal& refusal);
+    void refuse_unknown_auth();
     void refuse_guess(const policy::RefuseGuess& refusal);
+    void refuse_auth_later(AuthRefusal refusal);
     void delay_guess(Duration delay);
     void guess_delay_over();
     void judge_waiting_step();
     void limits_too_late();
-    void answer_guess_refused();
+    void answer_auth_refusal();
     void charge_failure();
+    void record_attempt();
+
+    // limits.cpp: what the rules under `limits:` say of a step, and what is given back
+    [[nodiscard]] policy::LimitSubject subject() const;
+    [[nodiscard]] bool asks_allowance(LimitedStep::What what, policy::LimitBatch batch,
+                                      std::uint64_t message_size = 0);
+    void ask_for_allowance();
+    void take_allowance(const LimitsAnswered& event);
+    void take_refusal(policy::LimitRefusal refusal);
+    void allowance_unknown();
+    void allowance_too_late();
+    void report_decisions(const LimitedStep& step, std::span<const policy::LimitAnswer> answers);
+    [[nodiscard]] static bool waits_for_room(LimitedStep& step, const policy::LimitRefusal& refusal);
+    void keep_charges(const LimitsAnswered& event);
+    [[nodiscard]] bool counts_recipients(std::uint32_t rule) const;
+    [[nodiscard]] std::vector<LimitCharge*> charges_of_bytes() const;
+    void proceed();
+    void refuse_step(const smtp::Reply& reply, bool closes);
+    void refuse_connection(const smtp::Reply& reply, bool closes);
+    void admit();
+    [[nodiscard]] policy::LimitBatch more_bytes(std::uint64_t size) const;
+    [[nodiscard]] policy::LimitBatch questions_of_recipient(ByteView recipient) const;
+    void give_back_recipient();
+    void give_back_message(bool is_accepted);
+    void give_back(std::size_t first, bool (*is_meant)(const policy::LimitRule&));
+    void leave_login();
+    void leave_limits();
+
+    // policy.cpp: what MAIL and RCPT may say, and how much
+    [[nodiscard]] bool refuses_sender(const smtp::MailArguments& mail);
+    [[nodiscard]] std::optional<smtp::StaticReply> policy_on_recipient(ByteView recipient) const;
+    void report_recipient_policy(const smtp::StaticReply& refusal, ByteView argument);
+    void refuse_size();
 
     // transaction.cpp: MAIL, RCPT, and the upstream's answers
     void begin_transaction(ByteView argument);
+    void use_upstream();
     void send_mail();
     [[nodiscard]] std::optional<smtp::StaticReply> refusal_of_recipient(ByteView argument) const;
     void add_recipient(ByteView argument);
+    void send_recipient();
+    void note_refused_recipient(int code);
     void take_upstream_answer();
     void take_mail_answer();
     void take_recipient_answer();
@@ -183,26 +242,30 @@ class Conversation {
     void release_upstream();
     void return_upstream();
 
-    // message_data.cpp: DATA, BDAT and the end of data
+    // message_data.cpp: DATA and the end of data
     void begin_data();
     void take_go_ahead();
-    void begin_chunk(const smtp::Command& command);
-    void send_chunk();
-    void end_chunk();
     [[nodiscard]] std::size_t take_data(ByteView bytes);
-    [[nodiscard]] std::size_t take_chunk(ByteView bytes);
+    void end_data();
+    void refuse_whole_message(const smtp::Reply& reply, Origin origin);
     [[nodiscard]] std::size_t take_refused_data(ByteView bytes);
-    [[nodiscard]] std::size_t take_refused_chunk(ByteView bytes);
-
     void pass_data(ByteView safe);
     void pass_stuffed(ByteView safe);
     void pass_trace();
     void refuse_data(const smtp::Reply& reply, Origin origin);
     void refuse_data(const smtp::StaticReply& reply, Origin origin);
-    void drop_chunk(const smtp::StaticReply& reply);
     void say_refusal();
-    void take_chunk_answer(bool was_last);
     void take_final_answer();
+
+    // chunks.cpp: BDAT
+    void begin_chunk(const smtp::Command& command);
+    void take_chunk_up();
+    void send_chunk();
+    void end_chunk();
+    [[nodiscard]] std::size_t take_chunk(ByteView bytes);
+    [[nodiscard]] std::size_t take_refused_chunk(ByteView bytes);
+    void drop_chunk(const smtp::StaticReply& reply);
+    void take_chunk_answer(bool was_last);
 
     const Settings& settings_;
     Actions& actions_;
@@ -210,6 +273,7 @@ class Conversation {
 
     State state_ = State::kConnecting;
     bool tls_ = false;
+    bool arrived_before_tls_ = false;  ///< and the limits have been asked about its connection
     bool authenticated_ = false;
     bool draining_ = false;
     bool client_gone_ = false;
@@ -234,9 +298,15 @@ class Conversation {
     std::unique_ptr<auth::Exchange> exchange_;         ///< while an AUTH is under way
     std::unique_ptr<auth::Step> waiting_step_;         ///< not judged before the limits have answered
     Duration guess_delay_{};
-    std::unique_ptr<smtp::UpstreamLeg> upstream_;  ///< from UpstreamReady to leave_upstream()
-    std::size_t upstream_index_ = 0;               ///< whose it is: index in Settings::upstreams
-    bool upstream_was_used_ = false;               ///< for another transaction
+    bool attempt_is_counted_ = false;       ///< the limits have been asked about this AUTH
+    std::unique_ptr<LimitedStep> limited_;  ///< while the limits are asked, and while one lets it wait
+    std::unique_ptr<smtp::Reply> greeting_refusal_;     ///< said after the handshake, where it could be heard
+    std::unique_ptr<AuthRefusal> auth_refusal_;         ///< said when the failure delay is over
+    std::vector<policy::LimitQuestion> entered_;        ///< what leaves with the session …
+    std::vector<policy::LimitQuestion> login_entered_;  ///< … and what with its login
+    std::unique_ptr<smtp::UpstreamLeg> upstream_;       ///< from UpstreamReady to leave_upstream()
+    std::size_t upstream_index_ = 0;                    ///< whose it is: index in Settings::upstreams
+    bool upstream_was_used_ = false;                    ///< for another transaction
     bool upstream_is_proven_ = false;           ///< it has answered MAIL; a used one may be stale until then
     std::unique_ptr<Transaction> transaction_;  ///< from MAIL to its end
 

@@ -22,6 +22,9 @@ struct AuthOffer {
     bool has_certificate = false;  ///< the client showed one that names somebody: EXTERNAL
 };
 
+/// On implicit TLS, before the handshake. Actions::admit_client() follows, or the end; then ClientConnected.
+struct ClientArrived {};
+
 /// The client is there, on implicit TLS with its handshake done. `offer` is what a message can use at the
 /// upstreams that the listener reaches, as last probed.
 struct ClientConnected {
@@ -50,9 +53,10 @@ struct VerdictArrived {
     auth::Verdict verdict;
 };
 
-/// To what Actions::ask_limits() asked last, in the same order.
+/// To what Actions::ask_limits() asked last, in the same order. `now` is for LimitQuestion::counted_at.
 struct LimitsAnswered {
     policy::LimitAnswers answers;
+    TimePoint now{};
 };
 
 /// The connection that Actions::open_upstream() asked for is there: greeted, secured, authenticated, and told
@@ -77,6 +81,9 @@ struct TimerFired {
 };
 
 struct ClientClosed {};
+
+/// It is over, whatever is under way: the process ends, or the client has sent more than can be kept.
+struct SessionCut {};
 
 /// The process is about to end: say 421 as soon as no transaction is cut by it.
 struct DrainRequested {};

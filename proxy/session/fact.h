@@ -44,7 +44,7 @@ enum class AuthEnd {
     kMalformed,           ///< 501
     kTlsRequired,         ///< 530 or 538
     kNotOffered,          ///< 502, 503, 504
-    kBlocked,             ///< 454, too many failures before: no password was looked at
+    kBlocked,             ///< 454, too many failures before, or a limit: no password was looked at
 };
 /// An AUTH exchange begins: the clock for its duration starts.
 struct AuthBegun {};
@@ -74,6 +74,37 @@ struct GuessDelayed {
     Duration delay{};
     std::string_view mechanism;
     std::string_view user;
+};
+
+/// What one rule under `limits:` decided.
+enum class LimitDecision {
+    kAllow,
+    kDelay,
+    kDefer,
+    kReject,
+    kClose,
+    kWouldRefuse,  ///< it is not enforced
+    kFailOpen,     ///< let in uncounted: the store is away
+    kUnavailable,  ///< deferred: the store is away
+};
+struct LimitDecided {
+    std::uint32_t rule = 0;  ///< its number in Settings::limits
+    LimitDecision decision = LimitDecision::kAllow;
+    std::string_view key;    ///< holds what the client said, but no control
+    Duration retry_after{};  ///< of a refusal; Duration::max() = never
+};
+
+/// Which policy refused a command.
+enum class Policy {
+    kSender,  ///< MAIL FROM is not the user's
+    kNullSender,
+    kRecipient,
+    kSize,        ///< declared, or while it was received
+    kRecipients,  ///< too many of them
+};
+struct PolicyRefused {
+    Policy policy = Policy::kSender;
+    std::string_view address;  ///< untrusted; "" where it is not about one
 };
 
 struct RecipientAnswered {
@@ -132,8 +163,8 @@ struct UpstreamFailed {
 };
 
 using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded, GuessRefused, GuessDelayed,
-                          RecipientAnswered, MessageBegun, MessageEnded, UpstreamOpeningEnded,
-                          UpstreamReplied, UpstreamReplaced, UpstreamFailed>;
+                          LimitDecided, PolicyRefused, RecipientAnswered, MessageBegun, MessageEnded,
+                          UpstreamOpeningEnded, UpstreamReplied, UpstreamReplaced, UpstreamFailed>;
 
 enum class CloseReason {
     kQuit,
@@ -146,6 +177,7 @@ enum class CloseReason {
     kErrorLimit,
     kProtocolError,
     kDrain,
+    kRateLimit,  ///< a rule under `limits:` closes
 };
 
 }  // namespace gatepost::session

@@ -1,5 +1,5 @@
-// Message data: DATA and BDAT, how it streams to the upstream, how it is refused, and how it ends. A message
-// ends upstream only where the client ended it.
+// Message data: DATA and the end of data, how it streams to the upstream, how it is refused, and how it ends
+// (BDAT: chunks.cpp). A message ends upstream only where the client ended it.
 #include <algorithm>
 #include <utility>
 
@@ -15,17 +15,7 @@ using Verdict = smtp::BodyScanner::Verdict;
 
 namespace {
 
-/// A chunk that may not be sent at all is dropped up to this size; a larger one ends the session.
-constexpr std::uint64_t kMaxDropped = 1024 * 1024;
-
 constexpr std::size_t kEndMarkSize = 3;  ///< ".CRLF"; the CRLF in front belongs to the message
-
-smtp::Reply to_reply(const smtp::StaticReply& reply) {
-    std::string text(reply.enhanced);
-    text += ' ';
-    text += reply.text;
-    return {reply.code, std::move(text)};
-}
 
 }  // namespace
 
@@ -71,67 +61,6 @@ void Conversation::take_go_ahead() {
     if (out_of_step) end_out_of_step();
 }
 
-void Conversation::begin_chunk(const smtp::Command& command) {
-    const smtp::Parsed<smtp::ChunkArguments> chunk = smtp::parse_chunk(command.argument);
-    if (!chunk) {
-        // How many octets follow cannot be known, so nothing behind this can be understood.
-        const smtp::Refusal refusal = client_leg_.refusal(command, standing());
-        refuse(Verb::kBdat, refusal != nullptr ? *refusal : chunk.error());
-        return close(CloseReason::kProtocolError);
-    }
-    chunk_left_ = chunk->size;
-    chunk_is_last_ = chunk->last;
-    // Clients may pipeline chunks (RFC 3030 section 4.2): those behind a refused one are no errors of theirs.
-    const bool follows_refused = std::exchange(chunks_are_refused_, chunks_are_refused_ && !chunk_is_last_);
-    if (const smtp::Refusal refusal = client_leg_.refusal(command, standing())) {
-        actions_.report(ProtocolBroken{Breach::kBadSequence});
-        if (chunk_left_ > kMaxDropped) return say_and_close(*refusal, CloseReason::kProtocolError);
-        if (follows_refused || !ends_with_this_error()) drop_chunk(*refusal);
-        return;
-    }
-    if (!upstream_) return refuse_data(replies::kUpstreamLost, Origin::kUpstream);
-    if (transaction_->accepted == 0) return drop_chunk(replies::kNoRecipients);
-    const std::uint64_t limit = settings_.max_message_size;
-    if (limit > 0 && chunk_left_ > limit - std::min(limit, transaction_->received)) {
-        return refuse_data(replies::kTooLarge, Origin::kGateway);
-    }
-    if (chunk_is_last_ && chunk_left_ == 0 && transaction_->chunk_scanner.is_inside_line_end()) {
-        actions_.report(ProtocolBroken{Breach::kSmuggling});
-        return refuse_data(replies::kBareNewlineInData, Origin::kClient);
-    }
-    client_leg_.enter(smtp::Phase::kChunks);
-    send_chunk();
-}
-
-/// Announces the chunk upstream, or asks for 354 where chunks are unknown there; also where an upstream that
-/// once said a word too many could be out of step: its 250 to a recipient, one place too late, would look
-/// like the 250 to the last chunk. No word but 354 can be taken for the answer to DATA.
-void Conversation::send_chunk() {
-    const bool may_be_out_of_step = upstream_was_used_ || transaction_->was_pipelined;
-    if (!upstream_->capabilities().chunking || may_be_out_of_step) {
-        enter(State::kReceivingChunk);
-        if (!transaction_->chunks_as_data) {
-            transaction_->chunks_as_data = true;
-            actions_.send_to_upstream("DATA\r\n");
-            upstream_->await(Awaited::kData);
-            ++owed_;
-            return enter(State::kAwaitingGoAhead);
-        }
-    } else {
-        const bool with_trace = settings_.received_header && !transaction_->has_trace;
-        std::string command = "BDAT ";
-        command += std::to_string(chunk_left_ + (with_trace ? received_field().size() : 0));
-        command += chunk_is_last_ ? " LAST\r\n" : "\r\n";
-        actions_.send_to_upstream(command);
-        transaction_->data_begun = true;
-        upstream_->await(chunk_is_last_ ? Awaited::kLastChunk : Awaited::kChunk);
-        ++owed_;
-        pass_trace();
-        enter(State::kReceivingChunk);
-    }
-    if (chunk_left_ == 0) end_chunk();
-}
-
 std::size_t Conversation::take_data(ByteView bytes) {
     const smtp::BodyScanner::Result scanned = transaction_->scanner.scan(bytes);
     if (scanned.safe > 0) progressed_ = true;
@@ -142,7 +71,7 @@ std::size_t Conversation::take_data(ByteView bytes) {
     // A dot that came alone may be the first octet of the end mark: it counts once it is known not to be.
     const std::uint64_t uncertain = ended ? 0 : 1;
     if (settings_.max_message_size > 0 && transaction_->received > settings_.max_message_size + uncertain) {
-        refuse_data(replies::kTooLarge, Origin::kGateway);
+        refuse_size();
         if (ended) say_refusal();
         return scanned.safe;
     }
@@ -151,54 +80,37 @@ std::size_t Conversation::take_data(ByteView bytes) {
         refuse_data(replies::kBareNewlineInData, Origin::kClient);
         return scanned.safe;
     }
-    pass_data(bytes.substr(0, scanned.safe));
+    // Until the limits have allowed the whole of it, the message must not end upstream.
+    policy::LimitBatch more = ended ? more_bytes(transaction_->received) : policy::LimitBatch();
+    const std::size_t held = more.questions.empty() ? 0 : std::min(kEndMarkSize, scanned.safe);
+    pass_data(bytes.substr(0, scanned.safe - held));
     transaction_->sent -= scanned.stuffed;
-    if (ended) {
-        transaction_->sent -= kEndMarkSize;
-        upstream_->await(Awaited::kEndOfData);
-        ++owed_;
-        enter(State::kAwaitingFinal);
-    }
+    if (!ended) return scanned.safe;
+    transaction_->held_end = bytes.substr(scanned.safe - held, held);
+    if (!asks_allowance(LimitedStep::What::kEndOfData, std::move(more), transaction_->received)) end_data();
     return scanned.safe;
 }
 
-std::size_t Conversation::take_chunk(ByteView bytes) {
-    const ByteView ours = bytes.substr(0, std::min<std::uint64_t>(bytes.size(), chunk_left_));
-    const bool at_end = ours.size() == chunk_left_;
-    const smtp::BodyScanner::Result scanned =
-        transaction_->chunk_scanner.scan(ours, at_end && !chunk_is_last_);
-    const bool bare_at_end = at_end && scanned.verdict == Verdict::kGoOn && scanned.safe < ours.size();
-    if (scanned.verdict == Verdict::kBareNewline || bare_at_end) {
-        actions_.report(ProtocolBroken{Breach::kSmuggling});
-        refuse_data(replies::kBareNewlineInData, Origin::kClient);
-        return 0;
+/// The client has ended the message, and it may end upstream.
+void Conversation::end_data() {
+    if (!upstream_) {
+        const smtp::Reply lost = smtp::to_reply(replies::kUpstreamLost);
+        return refuse_whole_message(lost, Origin::kUpstream);
     }
-    if (scanned.safe > 0) progressed_ = true;
-    transaction_->received += scanned.safe;
-    chunk_left_ -= scanned.safe;
-    if (transaction_->chunks_as_data) {
-        pass_stuffed(ours.substr(0, scanned.safe));
-    } else {
-        pass_data(ours.substr(0, scanned.safe));
-    }
-    if (chunk_left_ == 0) end_chunk();
-    return scanned.safe;
+    transaction_->bytes_reserved = std::max(transaction_->bytes_reserved, transaction_->received);
+    pass_data(transaction_->held_end);
+    transaction_->sent -= kEndMarkSize;
+    upstream_->await(Awaited::kEndOfData);
+    ++owed_;
+    enter(State::kAwaitingFinal);
 }
 
-/// All octets of the chunk are upstream, or on their way.
-void Conversation::end_chunk() {
-    if (transaction_->chunks_as_data && !chunk_is_last_) {
-        // Only the last chunk's answer says that the message was accepted, and that one is the upstream's.
-        enter(State::kAwaitingCommand);
-        return answer(Verb::kBdat, replies::kChunkTaken);
-    }
-    if (transaction_->chunks_as_data) {
-        pass_trace();
-        actions_.send_to_upstream(transaction_->stuffer.end_mark());
-        upstream_->await(Awaited::kEndOfData);
-        ++owed_;
-    }
-    enter(chunk_is_last_ ? State::kAwaitingFinal : State::kAwaitingCommand);
+/// All of it but its end is upstream: only an abrupt end of the connection takes it back.
+void Conversation::refuse_whole_message(const smtp::Reply& reply, Origin origin) {
+    drop_upstream();
+    enter(State::kAwaitingCommand);
+    pass_on(Verb::kData, reply);
+    end_message(origin, reply.code, reply.text);
 }
 
 void Conversation::pass_data(ByteView safe) {
@@ -230,7 +142,7 @@ void Conversation::pass_trace() {
 }
 
 void Conversation::refuse_data(const smtp::StaticReply& reply, Origin origin) {
-    refuse_data(to_reply(reply), origin);
+    refuse_data(smtp::to_reply(reply), origin);
 }
 
 /// The rest of the data, or of the chunk, is dropped; only then does the client listen for `reply`. The
@@ -246,27 +158,11 @@ void Conversation::refuse_data(const smtp::Reply& reply, Origin origin) {
     if (!in_data && chunk_left_ == 0) say_refusal();
 }
 
-/// A chunk that has no place here: it is dropped, and all else stays as it is (RFC 5321 section 4.1.4).
-void Conversation::drop_chunk(const smtp::StaticReply& reply) {
-    refusal_ = std::make_unique<smtp::Reply>(to_reply(reply));
-    refusal_ends_message_ = false;
-    enter(State::kRefusingChunk);
-    if (chunk_left_ == 0) say_refusal();
-}
-
 std::size_t Conversation::take_refused_data(ByteView bytes) {
     progressed_ = true;
     const smtp::BodyScanner::Result scanned = transaction_->scanner.scan_refused(bytes);
     if (scanned.verdict == Verdict::kEnd) say_refusal();
     return scanned.safe;
-}
-
-std::size_t Conversation::take_refused_chunk(ByteView bytes) {
-    progressed_ = true;
-    const std::size_t taken = std::min<std::uint64_t>(bytes.size(), chunk_left_);
-    chunk_left_ -= taken;
-    if (chunk_left_ == 0) say_refusal();
-    return taken;
 }
 
 void Conversation::say_refusal() {
@@ -277,22 +173,6 @@ void Conversation::say_refusal() {
     if (!refusal_ends_message_) return;
     chunks_are_refused_ = chunk && !chunk_is_last_;
     end_message(refusal_origin_, refusal->code, refusal->text);
-}
-
-void Conversation::take_chunk_answer(bool was_last) {
-    const smtp::Reply& reply = upstream_->reply();
-    if (state_ == State::kReceivingChunk) {
-        // Answered before its octets were there: a refusal is believed, anything else cannot be.
-        if (reply.is_positive())
-            return upstream_failed(replies::kUpstreamNonsense, "answered a chunk too early");
-        return refuse_data(reply, Origin::kUpstream);
-    }
-    if (was_last) return take_final_answer();
-    pass_on(Verb::kBdat, reply);
-    if (reply.is_positive()) return;
-    chunks_are_refused_ = true;
-    end_message(Origin::kUpstream, reply.code, reply.text);
-    drop_upstream();
 }
 
 void Conversation::take_final_answer() {

@@ -8,7 +8,9 @@
 
 #include "proxy/base/clock.h"
 #include "proxy/policy/guessing.h"
+#include "proxy/policy/limits.h"
 #include "proxy/policy/routes.h"
+#include "proxy/policy/senders.h"
 
 namespace gatepost::session {
 
@@ -34,12 +36,20 @@ struct Settings {
     int max_attempts = 3;
     bool says_disabled = false;  ///< 525 to a disabled user who knows the password, not 535
     policy::Guessing guessing{policy::GuessingSettings{}};  ///< of itself: no rule at all
+    policy::Limits limits{{}};
+    Duration limits_timeout =
+        std::chrono::seconds(5);  ///< the store keeps its own time; this is for when it does not
+
+    bool own_senders = false;  ///< MAIL FROM must be the user's, or what his record allows
+    bool null_sender = true;   ///< MAIL FROM:<> is allowed
+    policy::Recipients recipients{{}, {}};
 
     std::uint64_t max_message_size = 0;  ///< octets; 0 = no limit
     std::size_t max_recipients = 1000;
     int max_errors = 10;
     std::size_t max_line_length = 2048;
     bool received_header = true;
+    bool user_in_received = false;  ///< names the authenticated user there
 
     Duration command_timeout = std::chrono::minutes(5);
     Duration auth_timeout = std::chrono::seconds(60);  ///< for each line of an AUTH exchange

@@ -26,8 +26,7 @@ Result result_of(int code) {
 void Conversation::begin_transaction(ByteView argument) {
     smtp::Parsed<smtp::MailArguments> mail = smtp::parse_mail(argument);
     if (!mail) return refuse(Verb::kMail, mail.error());
-    const std::uint64_t limit = settings_.max_message_size;
-    if (limit > 0 && mail->size.value_or(0) > limit) return answer(Verb::kMail, replies::kTooLarge);
+    if (refuses_sender(*mail)) return;
 
     chunks_are_refused_ = false;
     transaction_ = std::make_unique<Transaction>();
@@ -37,12 +36,21 @@ void Conversation::begin_transaction(ByteView argument) {
     const std::optional<std::size_t> upstream = upstream_for(transaction_->mail.sender);
     if (!upstream)
         return upstream_not_opened(UpstreamOutcome::kNoRoute, replies::kNoRoute, identity_.upstream);
-    if (upstream_ && upstream_index_ == *upstream) {
+    transaction_->upstream = *upstream;
+    transaction_->bytes_reserved = std::max<std::uint64_t>(transaction_->mail.size.value_or(1), 1);
+    if (asks_allowance(LimitedStep::What::kMail,
+                       settings_.limits.questions(policy::LimitMoment::kMail, subject())))
+        return;
+    use_upstream();
+}
+
+void Conversation::use_upstream() {
+    if (upstream_ && upstream_index_ == transaction_->upstream) {
         upstream_was_used_ = true;
         return send_mail();
     }
     release_upstream();
-    upstream_index_ = *upstream;
+    upstream_index_ = transaction_->upstream;
     open_upstream(false);
 }
 
@@ -71,21 +79,39 @@ std::optional<smtp::StaticReply> Conversation::refusal_of_recipient(ByteView arg
     if (!rcpt) return rcpt.error();
     const bool has_8bit = rcpt->recipient_has_8bit || !is_ascii(rcpt->original_recipient);
     if (has_8bit && !transaction_->mail.smtputf8) return replies::kNeedsSmtpUtf8;
-    if (transaction_->accepted + transaction_->pending >= settings_.max_recipients)
-        return replies::kTooManyRecipients;
+    if (const auto refusal = policy_on_recipient(rcpt->recipient)) return refusal;
     return smtp::missing_at(upstream_->capabilities(), *rcpt);
 }
 
 void Conversation::add_recipient(ByteView argument) {
     if (!upstream_) return answer(Verb::kRcpt, replies::kUpstreamLost);
     if (const auto refusal = refusal_of_recipient(argument)) {
-        ++transaction_->refused;
-        actions_.report(RecipientAnswered{result_of(refusal->code), Origin::kGateway});
+        report_recipient_policy(*refusal, argument);
+        note_refused_recipient(refusal->code);
         if (refusal->code == 501 || refusal->code == 555) return refuse(Verb::kRcpt, *refusal);
         return answer(Verb::kRcpt, *refusal);
     }
+    transaction_->recipient = argument;
+    transaction_->charges_before_recipient = transaction_->charges.size();
+    if (settings_.limits.has(policy::LimitMoment::kRecipient) &&
+        asks_allowance(LimitedStep::What::kRecipient,
+                       questions_of_recipient(smtp::parse_rcpt(argument)->recipient)))
+        return;
+    send_recipient();
+}
+
+void Conversation::note_refused_recipient(int code) {
+    ++transaction_->refused;
+    actions_.report(RecipientAnswered{result_of(code), Origin::kGateway});
+}
+
+void Conversation::send_recipient() {
+    if (!upstream_) {
+        give_back_recipient();
+        return answer(Verb::kRcpt, replies::kUpstreamLost);
+    }
     std::string command;
-    smtp::append_rcpt(command, *smtp::parse_rcpt(argument), upstream_->capabilities());
+    smtp::append_rcpt(command, *smtp::parse_rcpt(transaction_->recipient), upstream_->capabilities());
     actions_.send_to_upstream(command);
     upstream_->await(Awaited::kRcpt);
     transaction_->was_pipelined = transaction_->was_pipelined || owed_ > 0;
@@ -136,6 +162,7 @@ void Conversation::take_recipient_answer() {
     const smtp::Reply& reply = upstream_->reply();
     --transaction_->pending;
     ++(reply.is_positive() ? transaction_->accepted : transaction_->refused);
+    if (!reply.is_positive()) give_back_recipient();
     pass_on(Verb::kRcpt, reply);
     actions_.report(RecipientAnswered{result_of(reply.code), Origin::kUpstream});
 }
@@ -155,6 +182,7 @@ void Conversation::end_message(Origin origin, int code, std::string_view reply) 
 void Conversation::end_message(Result result, Origin origin, int code, std::string_view reply) {
     if (!transaction_) return;
     if (result == Result::kAccepted) ++messages_;
+    if (!transaction_->charges.empty()) give_back_message(result == Result::kAccepted);
     actions_.report(MessageEnded{.result = result,
                                  .origin = origin,
                                  .sender = transaction_->mail.sender,
@@ -176,6 +204,7 @@ std::string Conversation::received_field() const {
                                  .esmtp = client_leg_.is_esmtp(),
                                  .tls = tls_,
                                  .authenticated = authenticated_,
+                                 .user = settings_.user_in_received ? ByteView(identity_.user) : ByteView(),
                                  .smtputf8 = transaction_->mail.smtputf8,
                                  .time = transaction_->begun});
 }

@@ -5,6 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
 
 #include "proxy/base/clock.h"
 #include "proxy/session/conversation.h"
@@ -17,6 +20,15 @@ namespace gatepost::session {
 struct Conversation::Transaction {
     smtp::MailArguments mail;
     WallTime begun;
+    std::size_t upstream = 0;  ///< where it goes: index in Settings::upstreams
+
+    // Limits
+    std::vector<LimitCharge> charges;
+    std::unordered_set<std::string>
+        charged_domains;                       ///< keys of what counts once for each recipient's domain
+    std::size_t charges_before_recipient = 0;  ///< so many are not of the recipient asked about last
+    std::uint64_t bytes_reserved = 1;          ///< of the message, with every rule that counts octets
+    std::string recipient;                     ///< RCPT's argument, while the limits are asked
 
     // Recipients
     bool mail_accepted = false;
@@ -34,6 +46,7 @@ struct Conversation::Transaction {
     std::uint64_t sent = 0;       ///< octets of message data to the upstream, the Received: field included
     bool has_trace = false;       ///< the Received: field was sent
     bool chunks_as_data = false;  ///< BDAT from the client, DATA to an upstream without CHUNKING
+    std::string held_end;         ///< of the end mark, while the limits are asked
     bool data_begun = false;      ///< what goes upstream is message data: only an abrupt end takes it back
 };
 

@@ -122,6 +122,8 @@ bool Conversation::is_on_trial() const noexcept {
 }
 
 void Conversation::upstream_broke(const smtp::StaticReply& reply, std::string_view what) {
+    // Idle in between: MAIL has not been sent on it.
+    if (limited_ && limited_->what == LimitedStep::What::kMail) return drop_upstream();
     if (!is_on_trial()) return upstream_failed(reply, what);
     actions_.report(UpstreamReplaced{what});
     owed_ = 0;

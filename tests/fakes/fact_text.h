@@ -21,8 +21,8 @@ inline std::string_view to_text(session::Origin origin) {
 
 inline std::string_view to_text(session::CloseReason reason) {
     constexpr std::string_view kNames[] = {
-        "quit",         "client_gone", "command_timeout", "auth_timeout",   "tls_timeout",
-        "data_timeout", "auth_limit",  "error_limit",     "protocol_error", "drain"};
+        "quit",       "client_gone", "command_timeout", "auth_timeout", "tls_timeout", "data_timeout",
+        "auth_limit", "error_limit", "protocol_error",  "drain",        "rate_limit"};
     return kNames[static_cast<int>(reason)];
 }
 
@@ -55,6 +55,16 @@ class FactText {
         std::string text = "guess delayed ";
         text += std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(fact.delay).count());
         return text + "ms mechanism=" + std::string(fact.mechanism) + " user=" + std::string(fact.user);
+    }
+    std::string operator()(const session::LimitDecided& fact) const {
+        constexpr std::string_view kNames[] = {"allow", "delay",        "defer",     "reject",
+                                               "close", "would_refuse", "fail_open", "unavailable"};
+        return "limit " + std::string(kNames[static_cast<int>(fact.decision)]) + ' ' + std::string(fact.key);
+    }
+    std::string operator()(const session::PolicyRefused& fact) const {
+        constexpr std::string_view kNames[] = {"sender", "null_sender", "recipient", "size", "recipients"};
+        return "policy refused " + std::string(kNames[static_cast<int>(fact.policy)]) + ' ' +
+               std::string(fact.address);
     }
     std::string operator()(const session::RecipientAnswered& fact) const {
         return "recipient " + std::string(to_text(fact.result)) + ' ' + std::string(to_text(fact.origin));

@@ -17,6 +17,7 @@ struct FakeActions : session::Actions {
         to_upstream += octets;
         if (!upstream_open) misuse.emplace_back("octets for an upstream that is not there");
     }
+    void admit_client() override { ++admitted; }
     bool take_handshake_slot() override { return handshakes_allowed; }
     void start_tls() override { ++handshakes; }
     void ask_verifier(auth::Step step) override {
@@ -27,9 +28,13 @@ struct FakeActions : session::Actions {
     void ask_limits(std::vector<policy::LimitQuestion> questions) override {
         limits_asked = std::move(questions);
     }
+    void forget_limits(std::vector<policy::LimitQuestion> questions) override {
+        if (!limits_asked) misuse.emplace_back("limits forgotten that were not asked");
+        limits_asked.reset();
+        limits_forgotten = std::move(questions);
+    }
     void charge_limits(std::vector<policy::LimitQuestion> questions) override {
-        if (!limits_charged.empty()) misuse.emplace_back("charged twice");
-        limits_charged = std::move(questions);
+        limits_charged.insert(limits_charged.end(), questions.begin(), questions.end());
     }
     void open_upstream(const session::UpstreamWanted& wanted) override {
         if (upstream_open) misuse.emplace_back("a second upstream beside the first");
@@ -61,11 +66,13 @@ struct FakeActions : session::Actions {
     std::optional<auth::Step> asked;                                 ///< the step that awaits its verdict
     std::optional<std::vector<policy::LimitQuestion>> limits_asked;  ///< and not answered
     std::vector<policy::LimitQuestion> limits_charged;
+    std::vector<policy::LimitQuestion> limits_forgotten;
     std::optional<Duration> deadline;
     std::vector<session::UpstreamGoodbye> goodbyes;
     std::vector<session::CloseReason> closes;
     std::vector<std::string> facts;
     std::vector<std::string> misuse;  ///< what no conversation may do
+    int admitted = 0;
     int handshakes = 0;
     int deadlines_set = 0;
     int opens = 0;

@@ -2,6 +2,8 @@
 // Whatever happens: nothing unfinished ends as a message upstream, no client hears 250 to data that the
 // upstream did not accept, a session is closed once, and what is said is bounded by what was heard.
 #include <chrono>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "proxy/session/conversation.h"
@@ -54,12 +56,56 @@ class Watch : public test::FakeActions {
     /// Messages whose end mark was sent.
     [[nodiscard]] std::size_t ended() const { return ended_; }
 
+    void charge_limits(std::vector<policy::LimitQuestion> questions) override {
+        for (const policy::LimitQuestion& question : questions) give_back(question);
+        FakeActions::charge_limits(std::move(questions));
+    }
+    /// The store has counted it.
+    void counted(const policy::LimitQuestion& question) { counts_[question.key.text] += question.events; }
+    [[nodiscard]] std::uint64_t count_of(const std::string& key) { return counts_[key]; }
+
   private:
+    void give_back(const policy::LimitQuestion& question) {
+        using policy::Counting;
+        if (question.counting != Counting::kReturn && question.counting != Counting::kLeave) return;
+        std::uint64_t& count = counts_[question.key.text];
+        fuzz::require(question.events <= count, "no more is given back than was counted");
+        count -= question.events;
+    }
+
+    std::map<std::string, std::uint64_t> counts_;
     bool in_data_ = false;
     std::string data_;
     std::size_t ended_ = 0;
     std::size_t accepted_ = 0;
 };
+
+policy::LimitRule rule(const char* name, policy::Counted counted, policy::LimitScope scope,
+                       policy::LimitAction action) {
+    policy::LimitRule made;
+    made.name = name;
+    made.counted = counted;
+    made.scope = scope;
+    made.rate = {.count = 5, .per = std::chrono::hours(1), .burst = 5, .debt = 0};
+    made.action = action;
+    return made;
+}
+
+policy::Limits some_limits() {
+    using policy::Counted;
+    using policy::LimitAction;
+    using policy::LimitScope;
+    return policy::Limits({
+        rule("here", Counted::kSessions, LimitScope::kIp, LimitAction::kDelay),
+        rule("logins", Counted::kSessions, LimitScope::kUser, LimitAction::kDefer),
+        rule("attempts", Counted::kAuthAttempts, LimitScope::kIp, LimitAction::kDelay),
+        rule("failures", Counted::kAuthFailures, LimitScope::kUser, LimitAction::kClose),
+        rule("messages", Counted::kMessages, LimitScope::kUser, LimitAction::kDelay),
+        rule("domains", Counted::kMessages, LimitScope::kRecipientDomain, LimitAction::kReject),
+        rule("recipients", Counted::kRecipients, LimitScope::kUser, LimitAction::kDefer),
+        rule("octets", Counted::kBytes, LimitScope::kUser, LimitAction::kDefer),
+    });
+}
 
 class Story {
   public:
@@ -82,6 +128,8 @@ class Story {
                                                    .per_user_and_network = {{10, std::chrono::minutes(10)}},
                                                    .per_user_delay = std::chrono::seconds(5)});
         }
+        limited_ = (flags & 128U) != 0;
+        if (limited_) settings_.limits = some_limits();
         settings_.max_message_size = 300;
         settings_.max_recipients = 3;
         settings_.max_line_length = 128;
@@ -106,6 +154,12 @@ class Story {
         fuzz::require(actions_.closes.size() == 1, "a session is closed once");
         fuzz::require(!actions_.upstream_open, "no upstream is left behind");
         fuzz::require(!actions_.asked, "no step is left with the verifier");
+        fuzz::require(actions_.count_of("limit:here:127.1.1.7") == 0, "no session stays entered");
+        fuzz::require(actions_.count_of("limit:logins:fred") == 0, "no login stays entered");
+        const std::uint64_t charged = actions_.count_of("limit:messages:fred");
+        fuzz::require(charged <= conversation_->messages(), "only what was accepted stays charged");
+        const bool is_exact = limited_ && settings_.require_auth;
+        fuzz::require(!is_exact || charged == conversation_->messages(), "and all of it does");
     }
 
   private:
@@ -191,17 +245,19 @@ class Story {
                                                    verdict.outcome == auth::Outcome::kBusy);
         const bool rejected = verdict.outcome == auth::Outcome::kRejected || is_guess;
         conversation_->on(session::VerdictArrived{std::move(verdict)});
-        fuzz::require(actions_.limits_charged.empty() || rejected, "only a refused password is charged");
+        fuzz::require(limited_ || actions_.limits_charged.empty() || rejected,
+                      "only a refused password is charged");
         fuzz::require(!guessing_ || !rejected || !actions_.limits_charged.empty(), "and each of them is");
     }
 
     /// One octet an answer; what is missing is allowed.
     void limits(ByteView said) {
         if (!actions_.limits_asked) return;
-        fuzz::require(guessing_, "nothing is asked where there is no rule");
-        const std::size_t questions = std::exchange(actions_.limits_asked, std::nullopt)->size();
+        fuzz::require(guessing_ || limited_, "nothing is asked where there is no rule");
+        const std::vector<policy::LimitQuestion> questions =
+            *std::exchange(actions_.limits_asked, std::nullopt);
         session::LimitsAnswered answered;
-        for (std::size_t i = 0; i < questions; ++i) {
+        for (std::size_t i = 0; i < questions.size(); ++i) {
             const auto octet = i < said.size() ? static_cast<unsigned char>(said[i]) : 0U;
             switch (octet % 4) {
                 case 0: answered.answers.emplace_back(policy::Allow{octet / 4}); break;
@@ -210,7 +266,14 @@ class Story {
                 case 3: break;  // too few answers
             }
         }
+        count(questions, answered.answers);
         conversation_->on(answered);
+    }
+
+    /// As a store does: all of a batch, or nothing.
+    void count(const std::vector<policy::LimitQuestion>& questions, const policy::LimitAnswers& answers) {
+        const std::vector<policy::LimitQuestion> undone = policy::undo_of(questions, answers, {});
+        for (const policy::LimitQuestion& undo : undone) actions_.counted(undo);
     }
 
     void lose(ByteView said) {
@@ -269,6 +332,7 @@ class Story {
     std::size_t said_ = 0;
     std::string client_data_;  ///< of the message being received
     bool guessing_ = false;
+    bool limited_ = false;
     bool authenticated_ = false;
     bool ever_ = false;
     bool tls_ = false;

@@ -7,6 +7,7 @@ import threading
 import time
 
 PATIENCE = 15.0  # seconds for anything that must happen
+CLOSE_IS_SEEN = 0.1  # seconds after which the program has noticed that its client is gone
 DEFAULT_OFFER = "PIPELINING SIZE 8BITMIME SMTPUTF8 DSN CHUNKING ENHANCEDSTATUSCODES"
 
 
@@ -200,6 +201,7 @@ class Session:
         elif event == "client closed":
             self.client.close()
             self.client = None
+            time.sleep(CLOSE_IS_SEEN)  # before what the upstream says next, which comes by another connection
         elif event.startswith("closed ") and self.client:
             self._must_be_empty("the client", self.client.to_the_end())
         elif event == "drain":

@@ -21,7 +21,8 @@ bool spoil(Step& step) {
         case Step::Kind::kUpstreamReads: step.octets = "what nobody says"; return true;
         case Step::Kind::kEvent: break;
     }
-    for (const char* word : {"closed ", "step ", "timer ", "limits asked ", "limits charged "}) {
+    for (const char* word :
+         {"closed ", "step ", "timer ", "limits asked ", "limits charged ", "limits forgotten "}) {
         if (!step.octets.starts_with(word)) continue;
         step.octets = std::string(word) + "something else";
         return true;

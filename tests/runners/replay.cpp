@@ -146,6 +146,8 @@ class Replay {
         if (is("upstream wanted"))
             return expect(std::exchange(opens_, actions_.opens) + 1 == actions_.opens,
                           "no upstream is wanted");
+        if (is("admitted"))
+            return expect(std::exchange(actions_.admitted, 0) == 1, "the client is not admitted");
         if (is("upstream returned"))
             return expect(std::exchange(returns_, actions_.returns) < actions_.returns,
                           "the upstream is not given back");
@@ -158,6 +160,9 @@ class Replay {
         if (is("step ")) return asked(text.substr(5));
         if (is("limits asked ")) return limits_asked(text.substr(13));
         if (is("limits charged ")) return limits_charged(text.substr(15));
+        if (is("limits forgotten "))
+            return expect(keys_of(std::exchange(actions_.limits_forgotten, {})) == text.substr(17),
+                          "other limits are forgotten");
         if (is("upstream reused")) {
             expect(std::exchange(opens_, actions_.opens) + 1 == actions_.opens, "no upstream is wanted");
             if (!opener_.is_opening() || actions_.wants_new) return differs("a used upstream will not do");
@@ -167,7 +172,9 @@ class Replay {
             return resume();
         }
         nothing_left();
-        if (is("connect")) {
+        if (is("arrive")) {
+            conversation_.on(session::ClientArrived{});
+        } else if (is("connect")) {
             conversation_.on(session::ClientConnected{text == "connect tls", settings_.offer});
         } else if (is("verdict ")) {
             verdict(text.substr(8));
@@ -266,6 +273,7 @@ class Replay {
         const std::string mechanism = std::exchange(actions_.asked, std::nullopt)->mechanism;
         std::optional<auth::Verdict> verdict = verdict_of(text, mechanism);
         if (!verdict) return differs("there is no such verdict");
+        if (verdict->outcome == auth::Outcome::kAccepted) verdict->identity.senders = settings_.user_senders;
         conversation_.on(session::VerdictArrived{std::move(*verdict)});
     }
 
@@ -291,6 +299,9 @@ class Replay {
         if (!actions_.to_upstream.empty()) differs("before this, the upstream heard", actions_.to_upstream);
         if (!actions_.limits_charged.empty())
             differs("before this, the limits were charged", keys_of(actions_.limits_charged));
+        if (actions_.admitted != 0) differs("before this, the client was admitted");
+        if (!actions_.limits_forgotten.empty())
+            differs("before this, limits were forgotten", keys_of(actions_.limits_forgotten));
         if (opens_ != actions_.opens) differs("before this, an upstream was wanted");
         if (goodbyes_ != actions_.goodbyes.size()) differs("before this, the upstream was dropped");
         if (!actions_.closes.empty() && !close_told_)

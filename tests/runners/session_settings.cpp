@@ -39,7 +39,7 @@ using Member = Duration Settings::*;
 const std::map<std::string, Member> kDurations{
     {"command_timeout", &Settings::command_timeout},     {"auth_timeout", &Settings::auth_timeout},
     {"data_timeout", &Settings::data_timeout},           {"failure_delay", &Settings::failure_delay},
-    {"handshake_timeout", &Settings::handshake_timeout},
+    {"handshake_timeout", &Settings::handshake_timeout}, {"limits_timeout", &Settings::limits_timeout},
 };
 using OfUpstream = Duration session::UpstreamSettings::*;
 const std::map<std::string, OfUpstream> kUpstreamDurations{
@@ -54,6 +54,8 @@ const std::map<std::string, bool Settings::*> kSwitches{
     {"legacy_auth_line", &Settings::legacy_auth_line},
     {"received_header", &Settings::received_header},
     {"says_disabled", &Settings::says_disabled},
+    {"null_sender", &Settings::null_sender},
+    {"user_in_received", &Settings::user_in_received},
 };
 using Number = std::function<void(Settings&, unsigned long)>;
 const std::map<std::string, Number> kNumbers{
@@ -68,6 +70,45 @@ const std::map<std::string, Number> kNumbers{
 policy::GuessingSettings::Failures to_failures(const std::string& text) {
     const std::size_t slash = text.find('/');
     return {.count = std::stoul(text), .per = to_duration(text.substr(slash + 1))};
+}
+
+/// "NAME COUNT PER RATE ACTION", and "dry" where it is not enforced.
+std::optional<policy::LimitRule> to_limit(const std::string& text) {
+    using policy::Counted;
+    using policy::LimitScope;
+    const std::vector<std::string> parts = words(text);
+    if (parts.size() < 5) return std::nullopt;
+    const auto named = []<typename T>(const std::string& name, T last) -> std::optional<T> {
+        for (int i = 0; i <= static_cast<int>(last); ++i) {
+            if (policy::name_of(static_cast<T>(i)) == name) return static_cast<T>(i);
+        }
+        return std::nullopt;
+    };
+    const auto counted = named(parts[1], Counted::kBytes);
+    const auto scope = named(parts[2], LimitScope::kAll);
+    const auto action = named(parts[4], policy::LimitAction::kClose);
+    if (!counted || !scope || !action) return std::nullopt;
+    const policy::GuessingSettings::Failures rate = to_failures(parts[3]);
+    policy::LimitRule rule;
+    rule.name = parts[0];
+    rule.counted = *counted;
+    rule.scope = *scope;
+    rule.rate = {.count = rate.count, .per = rate.per, .burst = rate.count, .debt = 0};
+    rule.action = *action;
+    rule.is_enforced = parts.size() == 5;
+    return rule;
+}
+
+/// Several of them, with "," between.
+std::optional<policy::Limits> to_limits(const std::string& text) {
+    std::vector<policy::LimitRule> rules;
+    std::istringstream in(text);
+    for (std::string part; std::getline(in, part, ',');) {
+        std::optional<policy::LimitRule> rule = to_limit(part);
+        if (!rule) return std::nullopt;
+        rules.push_back(std::move(*rule));
+    }
+    return policy::Limits(std::move(rules));
 }
 
 smtp::Capabilities to_capabilities(const std::string& keywords) {
@@ -97,6 +138,8 @@ SessionSettings settings_of(const Transcript& transcript) {
                   .peer = policy::PeerAddress::from_octets(ByteView("\xC0\0\x02\x07", 4)),
                   .is_trusted = false};
     policy::GuessingSettings guessing;
+    std::vector<std::string> recipients_allow;
+    std::vector<std::string> recipients_deny;
     all.offer = to_capabilities("PIPELINING SIZE 8BITMIME SMTPUTF8 DSN CHUNKING ENHANCEDSTATUSCODES");
     for (const auto& [key, value] : transcript.settings) {
         if (const auto duration = kDurations.find(key); duration != kDurations.end()) {
@@ -120,6 +163,20 @@ SessionSettings settings_of(const Transcript& transcript) {
                 value == "required" ? smtp::StartTls::kRequired : smtp::StartTls::kIfOffered;
         } else if (key == "mail_auth") {
             all.session.upstreams.front().mail_auth = value == "yes";
+        } else if (key == "limits") {
+            if (auto limits = to_limits(value)) {
+                all.session.limits = std::move(*limits);
+            } else {
+                all.problems.push_back("no limits: " + value);
+            }
+        } else if (key == "senders") {
+            all.session.own_senders = value == "own";
+        } else if (key == "user_senders") {
+            all.user_senders = value;
+        } else if (key == "recipients_allow") {
+            recipients_allow = words(value);
+        } else if (key == "recipients_deny") {
+            recipients_deny = words(value);
         } else if (key == "trusted") {
             all.client.is_trusted = value == "yes";
         } else {
@@ -127,6 +184,7 @@ SessionSettings settings_of(const Transcript& transcript) {
         }
     }
     all.session.guessing = policy::Guessing(guessing);
+    all.session.recipients = policy::Recipients(recipients_allow, recipients_deny);
     return all;
 }
 

@@ -16,6 +16,7 @@ struct SessionSettings {
     session::ClientFacts client;
     smtp::Capabilities offer;
     smtp::OpeningSettings opening;  ///< of connections to upstreams
+    std::string user_senders;       ///< what the record of whoever is accepted says
     std::vector<std::string> problems;
 };
 

@@ -11,6 +11,7 @@ namespace gatepost::server {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 class FactSinkTest : public ::testing::Test {
@@ -42,6 +43,7 @@ class FactSinkTest : public ::testing::Test {
                                         .upstreams = {"default"},
                                         .endpoints = {{observe::UpstreamIndex{0}, "mta:25"}},
                                         .certificates = {},
+                                        .limits = {"user-messages", "all"},
                                         .version = "1",
                                         .revision = "r",
                                         .tls_library = "t"}};
@@ -91,6 +93,116 @@ TEST_F(FactSinkTest, AGuessThatIsRefusedOrDelayedHasAnEventAndACountOfItsOwn) {
     EXPECT_THAT(text, HasSubstr("user=bob mechanism=LOGIN reason=per_user_and_network retry_after=30"));
     EXPECT_THAT(text, HasSubstr("user=carol mechanism=PLAIN duration=0.25"));
     EXPECT_THAT(text, Not(HasSubstr("auth_failed")));
+}
+
+using session::LimitDecision;
+
+TEST_F(FactSinkTest, EveryDecisionOfALimitIsCountedUnderItsRule) {
+    const std::pair<LimitDecision, const char*> decisions[] = {
+        {LimitDecision::kAllow, "allow"},        {LimitDecision::kDelay, "delay"},
+        {LimitDecision::kDefer, "defer"},        {LimitDecision::kReject, "reject"},
+        {LimitDecision::kClose, "close"},        {LimitDecision::kWouldRefuse, "would_refuse"},
+        {LimitDecision::kFailOpen, "fail_open"}, {LimitDecision::kUnavailable, "unavailable"},
+    };
+    const auto count_of = [this](const char* limit, const char* decision, int count) {
+        return HasSubstr(std::string("gatepost_rate_limit_decisions_total{limit=\"") + limit +
+                         "\",decision=\"" + decision + "\"} " + std::to_string(count) + '\n');
+    };
+    for (const auto& [decision, name] : decisions) {
+        EXPECT_THAT(metrics(), count_of("all", name, 0));
+        take(session::LimitDecided{.rule = 1, .decision = decision, .key = "limit:all:"});
+        EXPECT_THAT(metrics(), count_of("all", name, 1));
+        EXPECT_THAT(metrics(), count_of("user-messages", name, 0));
+    }
+}
+
+TEST_F(FactSinkTest, ALimitThatRefusesSaysWhomWhyAndUntilWhen) {
+    context_.listener_name = "submission";
+    context_.client_ip = "192.0.2.7";
+    for (const LimitDecision decision :
+         {LimitDecision::kDefer, LimitDecision::kReject, LimitDecision::kClose, LimitDecision::kDelay}) {
+        take(session::LimitDecided{.rule = 0,
+                                   .decision = decision,
+                                   .key = "limit:user-messages:alice",
+                                   .retry_after = std::chrono::milliseconds(7500)});
+    }
+    take(session::LimitDecided{
+        .rule = 1, .decision = LimitDecision::kReject, .key = "limit:all:", .retry_after = Duration::max()});
+    const std::string text = log();
+    const std::string whom =
+        " session=s-1 listener=submission client_ip=192.0.2.7 user=alice limit=user-messages "
+        "key=limit:user-messages:alice action=";
+    EXPECT_THAT(text, HasSubstr("limit_refused" + whom + "defer retry_after=7.5"));
+    EXPECT_THAT(text, HasSubstr("limit_refused" + whom + "reject retry_after=7.5"));
+    EXPECT_THAT(text, HasSubstr("limit_refused" + whom + "close retry_after=7.5"));
+    EXPECT_THAT(text, HasSubstr("limit_delayed" + whom + "delay retry_after=7.5"));
+    EXPECT_THAT(text, HasSubstr("limit=all key=limit:all: action=reject retry_after=never"));
+}
+
+TEST_F(FactSinkTest, ALimitThatOnlyWouldRefuseSaysSoAndNamesNoAction) {
+    take(session::LimitDecided{.rule = 0,
+                               .decision = LimitDecision::kWouldRefuse,
+                               .key = "limit:user-messages:alice",
+                               .retry_after = std::chrono::seconds(2)});
+    const std::string text = log();
+    EXPECT_THAT(text, HasSubstr("limit_would_refuse "));
+    EXPECT_THAT(text, HasSubstr("key=limit:user-messages:alice retry_after=2"));
+    EXPECT_THAT(text, Not(HasSubstr("action=")));
+}
+
+TEST_F(FactSinkTest, WhatALimitAllowsOrCannotSayIsNoLine) {
+    for (const LimitDecision decision :
+         {LimitDecision::kAllow, LimitDecision::kFailOpen, LimitDecision::kUnavailable}) {
+        take(session::LimitDecided{.rule = 0, .decision = decision, .key = "limit:user-messages:alice"});
+    }
+    EXPECT_THAT(log(), IsEmpty());
+}
+
+TEST_F(FactSinkTest, TheKeyOfALimitIsEscaped) {
+    take(session::LimitDecided{.rule = 0,
+                               .decision = LimitDecision::kDefer,
+                               .key = "limit:user-messages:a\r\nforged key=\"x",
+                               .retry_after = std::chrono::seconds(1)});
+    EXPECT_THAT(log(), HasSubstr(R"(key="limit:user-messages:a\x0d\x0aforged key\x3d\x22x")"));
+}
+
+TEST_F(FactSinkTest, EveryPolicyIsCountedAndHasItsReason) {
+    using session::Policy;
+    struct Row {
+        Policy policy;
+        const char* address;
+        const char* counted;
+        const char* logged;
+    };
+    const Row rows[] = {
+        {Policy::kSender, "bob@b.example", "policy=\"sender_login\",decision=\"reject\"",
+         "reason=sender_login from=bob@b.example"},
+        {Policy::kNullSender, "", "policy=\"null_sender\",decision=\"reject\"",
+         "reason=null_sender from=\"\""},
+        {Policy::kRecipient, "c@c.example", "policy=\"recipient\",decision=\"reject\"",
+         "reason=recipient to=c@c.example"},
+        {Policy::kSize, "", "policy=\"size\",decision=\"reject\"", "reason=size"},
+        {Policy::kRecipients, "", "policy=\"recipient_count\",decision=\"defer\"", "reason=recipient_count"},
+    };
+    context_.listener_name = "submission";
+    context_.client_ip = "192.0.2.7";
+    for (const Row& row : rows) {
+        const std::string series = std::string("gatepost_policy_decisions_total{") + row.counted + "} ";
+        EXPECT_THAT(metrics(), HasSubstr(series + "0\n"));
+        take(session::PolicyRefused{.policy = row.policy, .address = row.address});
+        EXPECT_THAT(metrics(), HasSubstr(series + "1\n"));
+    }
+    const std::string text = log();
+    const std::string whom = "policy_refused session=s-1 listener=submission client_ip=192.0.2.7 user=alice ";
+    for (const Row& row : rows) EXPECT_THAT(text, HasSubstr(whom + row.logged + '\n'));
+}
+
+TEST_F(FactSinkTest, TheAddressThatAPolicyRefusedIsEscaped) {
+    take(session::PolicyRefused{.policy = session::Policy::kSender, .address = "a@b\r\nforged"});
+    take(session::PolicyRefused{.policy = session::Policy::kRecipient, .address = "\"c d\x01\"@e"});
+    const std::string text = log();
+    EXPECT_THAT(text, HasSubstr(R"(from="a@b\x0d\x0aforged")"));
+    EXPECT_THAT(text, HasSubstr(R"(to="\x22c d\x01\x22@e")"));
 }
 
 TEST_F(FactSinkTest, MessageLineSaysWhoseAnswerItIs) {

@@ -1,0 +1,56 @@
+#include "proxy/server/admin.h"
+
+#include <string>
+#include <utility>
+
+namespace gatepost::server {
+
+using conf::LogEvent;
+using conf::LogField;
+
+bool Admin::open(observe::AdminSources sources) {
+    return open_http(std::move(sources)) && open_socket();
+}
+
+bool Admin::open_http(observe::AdminSources sources) {
+    const std::optional<conf::Endpoint>& address = parts_.plan.config->admin.address;
+    if (!address) return true;
+    auto http =
+        observe::AdminHttp::listen(parts_.loop.base(), address->text, std::move(sources), parts_.metrics);
+    if (!http) {
+        parts_.log.log(LogEvent::listener_failed, {{LogField::listener, "admin"},
+                                                   {LogField::address, address->text},
+                                                   {LogField::what, http.error().message}});
+        return false;
+    }
+    http_ = std::move(*http);
+    parts_.log.log(LogEvent::admin, {{LogField::address, address->text}});
+    return true;
+}
+
+bool Admin::open_socket() {
+    const std::string& path = parts_.plan.config->admin.socket;
+    if (path.empty()) return true;
+    auto socket = observe::AdminSocket::listen(parts_.loop, {.path = path}, parts_.log);
+    if (!socket) {
+        parts_.log.log(LogEvent::listener_failed, {{LogField::listener, "admin.socket"},
+                                                   {LogField::address, "unix:" + path},
+                                                   {LogField::what, socket.error().message}});
+        return false;
+    }
+    socket_ = std::move(*socket);
+    // Its own way to the store: what belongs to a worker is on that worker's thread.
+    limits_seen_ = parts_.limit_stores.open(parts_.loop, parts_.metrics);
+    const session::Settings& session = parts_.plan.listeners.front().session;
+    limits_commands_.emplace(parts_.loop,
+                             LimitBooks{.store = *limits_seen_.store,
+                                        .inventory = *limits_seen_.inventory,
+                                        .limits = session.limits,
+                                        .guessing = session.guessing},
+                             parts_.log);
+    limits_commands_->add_to(*socket_);
+    parts_.log.log(LogEvent::admin, {{LogField::address, "unix:" + path}});
+    return true;
+}
+
+}  // namespace gatepost::server

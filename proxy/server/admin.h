@@ -1,0 +1,46 @@
+// The two doors through which operators look in: HTTP, and the socket of the commands that change things. On
+// the main loop's thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "proxy/net/event_loop.h"
+#include "proxy/observe/admin_http.h"
+#include "proxy/observe/admin_socket.h"
+#include "proxy/observe/log_sink.h"
+#include "proxy/observe/worker_metrics.h"
+#include "proxy/server/limit_stores.h"
+#include "proxy/server/limits_commands.h"
+#include "proxy/server/plan.h"
+
+namespace gatepost::server {
+
+class Admin {
+  public:
+    /// All outlive it.
+    struct Parts {
+        net::EventLoop& loop;
+        const Plan& plan;
+        observe::LogSink& log;
+        observe::WorkerMetrics& metrics;
+        LimitStores& limit_stores;
+    };
+
+    explicit Admin(const Parts& parts) : parts_(parts) {}
+
+    /// Opens what the configuration names. False: one cannot be opened, and the log says why.
+    [[nodiscard]] bool open(observe::AdminSources sources);
+
+  private:
+    [[nodiscard]] bool open_http(observe::AdminSources sources);
+    [[nodiscard]] bool open_socket();
+
+    const Parts parts_;
+    std::unique_ptr<observe::AdminHttp> http_;
+    LimitStores::Opened limits_seen_;  ///< by operators
+    std::optional<LimitsCommands> limits_commands_;
+    std::unique_ptr<observe::AdminSocket> socket_;
+};
+
+}  // namespace gatepost::server
