@@ -9,7 +9,9 @@
 #include <CLI/CLI.hpp>
 
 #include "proxy/commands/check.h"
+#include "proxy/commands/explain.h"
 #include "proxy/commands/hash.h"
+#include "proxy/commands/limits.h"
 #include "proxy/commands/metrics.h"
 #include "proxy/commands/serve.h"
 #include "proxy/commands/user_cli.h"
@@ -111,6 +113,8 @@ int main(int argc, char** argv) {
     add_serving(app, arguments);
     commands::add_user_commands(app, arguments.status);
     commands::add_auth_commands(app, arguments.status);
+    commands::add_limits_commands(app, arguments.status);
+    commands::add_explain_command(app, arguments.status);
     add_hash(app, arguments);
     add_about(app, arguments);
     try {

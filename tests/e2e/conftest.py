@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests. `gatepost` and `sink` are one pair a test file; make_gatepost and make_sink start what a test needs alone."""
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from harness.exim import Exim  # noqa: E402
 from harness.gatepost import Gatepost  # noqa: E402
 from harness.opensmtpd import OpenSmtpd  # noqa: E402
 from harness.postfix import Postfix  # noqa: E402
+from harness.scripted_upstream import ScriptedUpstream  # noqa: E402
 from harness.sink import Sink  # noqa: E402
 
 
@@ -71,6 +73,14 @@ def make_sink(tmp_path):
 
 
 @pytest.fixture
+def upstream():
+    """A ScriptedUpstream for the test alone."""
+    server = ScriptedUpstream()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def make_gatepost(tmp_path, tls):
     made = []
 
@@ -84,3 +94,10 @@ def make_gatepost(tmp_path, tls):
     for server in made:
         if server.process.returncode is None:
             server.stop()
+
+
+@pytest.fixture
+def short_folder():
+    """For unix sockets: pytest's own folders may be too long for their paths."""
+    with tempfile.TemporaryDirectory(prefix="gatepost-") as folder:
+        yield Path(folder)

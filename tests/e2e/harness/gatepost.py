@@ -42,11 +42,12 @@ def merged(base, changes):
     return result
 
 
-def users_file(users):
+def users_file(users, attributes):
     lines = []
     for name, password in users.items():
         escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-        lines.append(f"{name}:{{PLAIN}}{escaped}\n")
+        more = " ".join(f"{attribute}={value}" for attribute, value in attributes.get(name, {}).items())
+        lines.append(f"{name}:{{PLAIN}}{escaped}{':' if more else ''}{more}\n")
     return "".join(lines)
 
 
@@ -54,15 +55,15 @@ class Gatepost(Program):
     """Three listeners: `port` (STARTTLS), `tls_port` (implicit TLS) and `plain_port` (no TLS, 127.0.0.0/8 may send without AUTH).
 
     `changes` are merged into the configuration; {"listeners": {name: {...}}} changes the listener of that name. With ready=False it
-    only waits until the ports answer. `wrapper` is words in front of the command (DnsServer.wrapper), which end in an exec of it.
+    only waits until the ports answer. `attributes` are what records say besides passwords: {user: {"senders": "*@example.org"}}. `wrapper` is words in front of the command (DnsServer.wrapper), which end in an exec of it.
     """
 
-    def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None, wrapper=()):
+    def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None, wrapper=(), attributes=None):
         self.port, self.tls_port, self.plain_port, self.admin_port = (free_port() for _ in range(4))
         self.users = dict(USERS if users is None else users)
         self.secrets = set(self.users.values())
         self.users_path = folder / "users"
-        self.users_path.write_text(users_file(self.users))
+        self.users_path.write_text(users_file(self.users, attributes or {}))
         changes = dict(changes or {})
         listeners = changes.pop("listeners", {})
         self.config = merged(self.default_config(tls, upstream), changes)

@@ -89,17 +89,17 @@ class Sender:
     def __init__(self, ledger, client, user=None):
         self.ledger, self.client, self.user = ledger, client, user
 
-    def send(self, how="data", sender="alice@example.com", recipients=("bob@example.net",), message=None, midway=None, taken=None):
+    def send(self, how="data", sender="alice@example.com", recipients=("bob@example.net",), message=None, midway=None, taken=None, parameters=""):
         """One transaction; the reply that ended it. `midway` is called with half of the message sent; `taken` are the recipients that will be."""
         number, data = message or self.ledger.message()
         attempt = self.ledger.begin(number, sender, recipients if taken is None else taken, data, self.user)
         with contextlib.suppress(Closed):
-            attempt.reply = self._send(attempt, how, sender, recipients, data, midway)
+            attempt.reply = self._send(attempt, how, f"{sender}>{parameters}", recipients, data, midway)
         return attempt.reply
 
     def _send(self, attempt, how, sender, recipients, data, midway):
         client = self.client
-        commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{recipient}>" for recipient in recipients)]
+        commands = [f"MAIL FROM:<{sender}", *(f"RCPT TO:<{recipient}>" for recipient in recipients)]
         if how == "pipelined":
             client.send("\r\n".join([*commands, "DATA", ""]))
             replies = [client.reply() for _ in range(len(commands) + 1)]
