@@ -101,6 +101,8 @@ void print(const LoadOptions& options, LoadResults& results, const Sample& from,
     line.add("rate", operations / seconds, 1);
     line.add("p50_ms", percentile(latencies, 0.5), 3);
     line.add("p99_ms", percentile(latencies, 0.99), 3);
+    line.add("max_ms", percentile(latencies, 1), 3);
+    line.add("mail_max_ms", percentile(results.mail_milliseconds, 1), 3);
     line.add("mail_us", percentile(results.mail_milliseconds, 0.5) * 1000, 1);
     line.add("cpu_us_per_op", server_us / each, 3);
     line.add("cpu_busy", server_us / 1e6 / seconds, 3);

@@ -1,16 +1,19 @@
 #include "tests/bench/load_client.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
 #include <openssl/err.h>
+
+#include "tests/bench/load_epoll.h"
+#include "tests/bench/load_tls.h"
 
 namespace gatepost::bench {
 namespace {
@@ -20,18 +23,6 @@ constexpr std::size_t kLongestReply = 16384;
 
 float milliseconds_since(LoadClock::time_point then) {
     return std::chrono::duration<float, std::milli>(LoadClock::now() - then).count();
-}
-
-SSL_CTX* make_tls_context() {
-    SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-    SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-    SSL_CTX_set1_groups_list(context, "X25519");
-    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                  SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_read_ahead(context, 1);
-    return context;
 }
 
 }  // namespace
@@ -55,9 +46,9 @@ struct LoadClient::Slot {
 };
 
 LoadClient::LoadClient(const LoadOptions& options, ScriptText text)
-    : options_(options), text_(std::move(text)) {
+    : options_(options), text_(std::move(text)), pacer_(options.rate) {
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
-    if (options_.tls != LoadTls::kNone) tls_context_ = make_tls_context();
+    if (options_.tls != LoadTls::kNone) tls_context_ = make_load_tls_context();
 }
 
 LoadClient::~LoadClient() {
@@ -71,6 +62,7 @@ LoadClient::~LoadClient() {
 
 void LoadClient::start(unsigned count, bool again) {
     again_ = again;
+    pacer_.start(LoadClock::now());
     for (unsigned i = 0; i < count; ++i) {
         slots_.push_back(std::make_unique<Slot>(text_));
         slots_.back()->index = static_cast<unsigned>(slots_.size() - 1);
@@ -82,13 +74,29 @@ void LoadClient::run_for(std::chrono::duration<double> limit) {
     const auto end = LoadClock::now() + std::chrono::duration_cast<LoadClock::duration>(limit);
     std::array<epoll_event, kEventsAtOnce> events{};
     while (open_ > 0) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - LoadClock::now());
-        if (left.count() <= 0) return;
-        const int ready = epoll_wait(epoll_, events.data(), kEventsAtOnce, static_cast<int>(left.count()));
+        begin_due();
+        const auto now = LoadClock::now();
+        if (now >= end) return;
+        const auto wake = idle_.empty() ? end : std::min(end, std::max(now, pacer_.due()));
+        const int ready = wait_for_events(epoll_, wake - now, events);
         for (int i = 0; i < ready; ++i) {
             const epoll_event& event = events[static_cast<std::size_t>(i)];
             on_ready(*static_cast<Slot*>(event.data.ptr), event.events);
         }
+    }
+}
+
+/// Paced messages whose time has come. Their clock runs since they were due, so that waiting for a session
+/// counts.
+void LoadClient::begin_due() {
+    const auto now = LoadClock::now();
+    while (!idle_.empty() && pacer_.due() <= now) {
+        Slot& slot = *idle_.front();
+        idle_.pop_front();
+        if (slot.fd < 0) continue;  // failed while it waited
+        slot.message_began = pacer_.due();
+        pacer_.take();
+        write_some(slot);
     }
 }
 
@@ -178,14 +186,9 @@ void LoadClient::shake_hands(Slot& slot) {
         return;
     }
     slot.shaking_hands = false;
-    if (results_.tls.empty()) note_tls(slot);
+    if (results_.tls.empty()) results_.tls = name_of_tls(slot.tls);
     if (text_.starttls) return act(slot, slot.script.on_tls());
     read_replies(slot);  // the greeting may be there already
-}
-
-void LoadClient::note_tls(const Slot& slot) {
-    results_.tls = std::string(SSL_get_version(slot.tls)) + " " + SSL_get_cipher_name(slot.tls);
-    if (SSL_get_negotiated_group(slot.tls) == NID_X25519) results_.tls += " X25519";
 }
 
 void LoadClient::read_replies(Slot& slot) {
@@ -245,6 +248,10 @@ void LoadClient::act(Slot& slot, const ScriptStep& step) {
     }
     if (step.sender_accepted && results_.measuring)
         results_.mail_milliseconds.push_back(milliseconds_since(slot.message_began));
+    if (step.message_begins && pacer_.is_on()) {
+        slot.to_send = step.octets;
+        return idle_.push_back(&slot);
+    }
     if (step.message_begins) slot.message_began = LoadClock::now();
     switch (step.kind) {
         case ScriptStep::Kind::kWait: return;
@@ -286,8 +293,7 @@ void LoadClient::write_some(Slot& slot) {
 
 void LoadClient::watch(Slot& slot, std::uint32_t events) const {
     if (slot.watched == events) return;
-    epoll_event event{.events = events, .data = {.ptr = &slot}};
-    epoll_ctl(epoll_, slot.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, slot.fd, &event);
+    watch_events(epoll_, slot.fd, &slot, slot.watched, events);
     slot.watched = events;
 }
 

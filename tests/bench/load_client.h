@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "tests/bench/client_script.h"
 #include "tests/bench/load_options.h"
+#include "tests/bench/pacer.h"
 
 namespace gatepost::bench {
 
@@ -66,16 +68,18 @@ class LoadClient {
     void write_some(Slot& slot);
     void act(Slot& slot, const ScriptStep& step);
     void watch(Slot& slot, std::uint32_t events) const;
-    void note_tls(const Slot& slot);
+    void begin_due();
 
     const LoadOptions& options_;
     ScriptText text_;
+    Pacer pacer_;
     LoadResults results_;
     SSL_CTX* tls_context_ = nullptr;
     int epoll_ = -1;
     bool again_ = false;
     std::size_t open_ = 0;
     std::vector<std::unique_ptr<Slot>> slots_;
+    std::deque<Slot*> idle_;  ///< of a paced load: in a session, until the next message is due
 };
 
 }  // namespace gatepost::bench

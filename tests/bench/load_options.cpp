@@ -14,6 +14,7 @@ const std::string_view kLoadUsage =
   --seconds S | --sessions N  how long, or how many operations, after --warmup S (default 1)
   --concurrency C             sessions at a time (default 64)
   --messages-per-session M    (default 1); with more than one, an operation is a message, else a session
+  --rate N                    messages a second, of all sessions together, each timed from when it is due
   --size OCTETS               of a message (default 4096)
   --pipeline                  MAIL, RCPT and DATA in one write
   --idle N                    open N sessions, log in, hold them, measure memory, QUIT
@@ -75,6 +76,8 @@ std::expected<void, Error> set_number(LoadOptions& options, std::string_view nam
         options.seconds = *value;
     else if (name == "--warmup")
         options.warmup = *value;
+    else if (name == "--rate")
+        options.rate = *value;
     else if (name == "--concurrency")
         options.concurrency = static_cast<unsigned>(*value);
     else if (name == "--messages-per-session")

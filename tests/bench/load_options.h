@@ -21,6 +21,7 @@ struct LoadOptions {
     std::uint64_t operations = 0;  ///< stop after so many measured ones; 0 = by time
     double seconds = 3;
     double warmup = 1;  ///< seconds before anything is measured
+    double rate = 0;    ///< messages a second of all sessions together; 0 = each follows the last reply
     unsigned concurrency = 64;
     unsigned messages_per_session = 1;
     std::size_t size = 4096;

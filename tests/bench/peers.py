@@ -10,8 +10,10 @@ import socket
 import subprocess
 import time
 
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
 PR_SET_PDEATHSIG = 1
-USER = "bench@example.org"
+USER, OTHER_USER = "bench@example.org", "other@example.org"
 PASSWORD = "correct horse battery staple"
 
 
@@ -252,17 +254,18 @@ admin:
   address: ""
 log:
   level: info
-"""
+{rules}"""
 
 
 class Gatepost(Proxy):
     """Gatepost with one worker, deadlines and limits as by default, its log (level info) written to a file. `more` is what its
-    upstream has beside a server, which is the sink that speaks TLS with `to_tls`."""
+    upstream has beside a server, which is the sink that speaks TLS with `to_tls`; `rules` is the part about limits."""
 
-    def __init__(self, name, bench, more="", to_tls=False):
+    def __init__(self, name, bench, more="", to_tls=False, rules=""):
         super().__init__(name, bench)
         self.more = more
         self.to_tls = to_tls
+        self.rules = rules
 
     def start(self):
         starttls, implicit, plain = free_ports(3)
@@ -270,11 +273,11 @@ class Gatepost(Proxy):
         prefix = self.bench.folder / self.name
         prefix.mkdir(exist_ok=True)
         users = prefix / "users"
-        users.write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        users.write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in (USER, OTHER_USER)))
         users.chmod(0o600)
         path = prefix / "gatepost.yaml"
         path.write_text(GATEPOST_CONF.format(
-            starttls=starttls, implicit=implicit, plain=plain, users=users, more=self.more,
+            starttls=starttls, implicit=implicit, plain=plain, users=users, more=self.more, rules=self.rules,
             upstream=(self.bench.tls_sink if self.to_tls else self.bench.sink).port, certificate=self.bench.certificate, key=self.bench.key))
         server = Server([self.bench.programs["gatepost"], "serve", "--config", str(path)], self.bench.proxy_cpu, prefix / "gatepost.log")
         self.servers.append(server)

@@ -8,7 +8,8 @@ import subprocess
 
 
 def median(answers, name):
-    return statistics.median(answer[name] for answer in answers) if answers else None
+    found = [answer[name] for answer in answers if name in answer]
+    return statistics.median(found) if found else None
 
 
 def ratio(a, b):
@@ -28,6 +29,7 @@ class Row:
 
     def __init__(self, workload, answers):
         self.workload = workload
+        self.answers = answers
         self.figures = {peer: median(list_, workload.figure) for peer, list_ in answers.items()}
         self.rates = {peer: median(list_, "rate") for peer, list_ in answers.items()}
         self.p50 = {peer: median(list_, "p50_ms") for peer, list_ in answers.items()}
@@ -36,8 +38,8 @@ class Row:
                        for peer, list_ in answers.items() if list_}
 
     def of(self, peer):
-        """`peer`, where "gatepost" is whichever Gatepost the row is about."""
-        return self.workload.ours if peer == "gatepost" else peer
+        """`peer`, where "gatepost" is whichever Gatepost the row is about, and "less" the one that it is measured beyond."""
+        return {"gatepost": self.workload.ours, "less": self.workload.less}.get(peer, peer)
 
     def to(self, peer):
         return ratio(self.figures.get(self.of("gatepost")), self.figures.get(peer))
@@ -46,11 +48,12 @@ class Row:
         return ratio(self.rates.get(self.of("gatepost")), self.rates.get(peer))
 
     def beyond(self):
-        """Gatepost's figure, less that of the peer which it is measured beyond."""
-        own, less = self.figures.get(self.of("gatepost")), self.figures.get(self.workload.less)
-        if own is None or (self.workload.less and less is None):
-            return None
-        return own - (less or 0)
+        """Gatepost's figure, less that of the peer which it is measured beyond: the median over the pairs of each round."""
+        own, less = (self.answers.get(self.of(peer), []) for peer in ("gatepost", "less"))
+        if not self.workload.less:
+            return self.figures.get(self.of("gatepost"))
+        pairs = [one[self.workload.figure] - other[self.workload.figure] for one, other in zip(own, less)]
+        return statistics.median(pairs) if pairs else None
 
     def checks(self):
         """What is asked and what was measured: [(limit, figure, what the figure is, held, or None when not measured)]."""
@@ -69,8 +72,8 @@ class Row:
         if work.tuned_target:
             add(self.to("nginx-tuned"), 2, f"≤ {work.tuned_target:.2f}", "of nginx with 64k buffers", lambda value: value <= work.tuned_target)
         if work.limit:
-            add(self.beyond(), 1, f"< {work.limit}" if work.less else f"≤ {work.limit}", work.unit,
-                lambda value: value < work.limit if work.less else value <= work.limit)
+            add(self.beyond(), 1, f"{work.sign} {work.limit}{' more' if work.less and work.sign == '≤' else ''}", work.unit,
+                lambda value: value < work.limit if work.sign == "<" else value <= work.limit)
         return found
 
     def missed(self):
@@ -78,17 +81,19 @@ class Row:
 
     def figure_cells(self, peers):
         cells = [shown(self.figures.get(self.of(peer))) for peer in peers]
-        if self.workload.less:
+        if self.workload.less and "less" not in peers:
             cells[-1] += f" ({self.workload.less}: {shown(self.figures.get(self.workload.less))})"
         return cells
 
     def cells(self, table):
         work = self.workload
         cells = [work.id, work.title, work.unit] + self.figure_cells([peer for peer, _ in COLUMNS[table]])
-        if table == "upstreams":
+        if table != "gate":
             held = [check[3] for check in self.checks()]
             verdict = "missed" if False in held else "–" if None in held else "held"
             limits = [f"{limit} {what}" if what.startswith("of nginx") else limit for limit, _, what, _ in self.checks()]
+            if not limits:
+                return cells + ["–", shown(self.beyond()), ""]
             return cells + [", ".join(limits), ", ".join(figure for _, figure, _, _ in self.checks()), verdict]
         target = f"≤ {work.target:.2f}" + (f", rate ≥ {work.rate_target}×" if work.rate_target else "")
         got = shown(self.to("nginx"), 2) + (f", {shown(self.rate_to('nginx'), 1)}×" if work.rate_target else "")
@@ -98,8 +103,9 @@ class Row:
 COLUMNS = {
     "gate": [("nginx", "nginx"), ("nginx-elsewhere", "nginx, auth elsewhere"), ("nginx-tuned", "nginx, 64k buffers"), ("gatepost", "Gatepost")],
     "upstreams": [("nginx", "nginx"), ("nginx-tuned", "nginx, 64k buffers"), ("gatepost", "Gatepost")],
+    "limits": [("less", "without rules"), ("gatepost", "with")],
 }
-JUDGED = {"gate": ["target", "to nginx", "to 64k buffers"], "upstreams": ["asked", "measured", ""]}
+JUDGED = {"gate": ["target", "to nginx", "to 64k buffers"], "upstreams": ["asked", "measured", ""], "limits": ["asked", "measured", ""]}
 
 
 def head(table):
@@ -116,7 +122,7 @@ def markdown(table, rows, about):
     rates, spreads = [], []
     for row in rows:
         of = [row.of(peer) for peer in peers]
-        if not row.workload.idle:
+        if not row.workload.idle and any(row.rates.get(p) for p in of):
             rates.append([row.workload.id] + [f"{shown(row.rates.get(p))}; {shown(row.p50.get(p))} / {shown(row.p99.get(p))}"
                                               if row.rates.get(p) else "–" for p in of])
         spreads.append([row.workload.id] + [" – ".join(shown(v) for v in row.spread[p]) if p in row.spread else "–" for p in of])
@@ -125,7 +131,7 @@ def markdown(table, rows, about):
     return "\n".join(["Measured on: " + "; ".join(about) + ".", ""] + lines) + "\n"
 
 
-MARKS = {"gate": "bench", "upstreams": "bench upstreams"}
+MARKS = {"gate": "bench", "upstreams": "bench upstreams", "limits": "bench limits"}
 
 
 def write_markdown(path, table, tables):
@@ -151,7 +157,7 @@ def said(command, **options):
     return (done.stdout + done.stderr).strip()
 
 
-def about_machine(nginx, gatepost):
+def about_machine(nginx, redis, gatepost):
     """One clause for each thing that the figures depend on."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         info = file.read()
@@ -167,8 +173,11 @@ def about_machine(nginx, gatepost):
         f"{os.cpu_count()} × {model.group(1) if model else platform.machine()} (family {family.group(1) if family else '?'}){virtual}",
         f"{memory:.0f} GiB", f"Linux {re.match(r'[0-9.]+', platform.release()).group(0)}",
         release.get("PRETTY_NAME", "").strip('"'), said(["openssl", "version"]).split(" (")[0],
-        said([nginx.program, "-v"], env=nginx.environment).replace("nginx version: ", ""),
     ]
+    if nginx:
+        clauses.append(said([nginx.program, "-v"], env=nginx.environment).replace("nginx version: ", ""))
+    if redis:
+        clauses.append(re.sub(r"^.* v=(\S+).*$", r"Redis \1", said([redis.command[0], "--version"], env=redis.environment)))
     if gatepost:
         clauses.append(" ".join(said([gatepost, "version"]).split("\n")[:1]))
     return [clause for clause in clauses if clause]
