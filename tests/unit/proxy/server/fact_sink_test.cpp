@@ -27,7 +27,7 @@ class FactSinkTest : public ::testing::Test {
         log_.reset();
         std::string text;
         std::array<char, 4096> buffer{};
-        std::rewind(file_);
+        EXPECT_EQ(std::fseek(file_, 0, SEEK_SET), 0);
         while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file_))
             text.append(buffer.data(), got);
         return text;
