@@ -147,10 +147,14 @@ void Conversation::report_decisions(const LimitedStep& step, std::span<const pol
     if (answers.size() != batch.rules.size()) return;
     for (std::size_t i = 0; i < answers.size(); ++i) {
         const std::uint32_t rule = batch.rules[i];
+        const Duration retry = retry_after(answers[i]);
+        LimitDecision decision = decision_of(settings_.limits.rule(rule), answers[i]);
+        if (decision == LimitDecision::kDelay && retry > kLongestDelay - step.waited)
+            decision = LimitDecision::kDefer;
         actions_.report(LimitDecided{.rule = rule,
-                                     .decision = decision_of(settings_.limits.rule(rule), answers[i]),
+                                     .decision = decision,
                                      .key = batch.questions[step.guesses + i].key.text,
-                                     .retry_after = retry_after(answers[i])});
+                                     .retry_after = retry});
     }
 }
 
