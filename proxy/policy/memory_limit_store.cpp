@@ -42,12 +42,11 @@ bool fits(const LimitQuestion& question, LimitTable::Counts& counts, std::int64_
     return gcra_fits(counts.state, question.rate, question.events, now);
 }
 
-/// What a charge or an entry would be answered; counts nothing, and so leaves the state as it is: of another
-/// rate the algorithm would cut it off.
+/// What a charge or an entry would be answered; counts nothing. Where a clock has jumped back the state is
+/// cut off all the same: who is refused is only ever looked at, and must not wait for the old time.
 LimitAnswer look(const LimitQuestion& question, LimitTable::Counts& counts, std::int64_t now) {
     if (question.counting == Counting::kEnter) return enter(question, counts.there_now);
-    GcraState state = counts.state;
-    return as_answer(gcra_peek(state, question.rate, question.events, now));
+    return as_answer(gcra_peek(counts.state, question.rate, question.events, now));
 }
 
 LimitAnswer count(const LimitQuestion& question, bool is_reserving, LimitTable::Counts& counts,
