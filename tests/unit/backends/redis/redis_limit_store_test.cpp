@@ -72,7 +72,11 @@ class RedisLimitStoreTest : public ::testing::Test {
         start(when_away);
         EXPECT_TRUE(run_until(loop, [&] { return fake.count("SCRIPT LOAD " + text) == 1; }));
         EXPECT_TRUE(run_until(loop, [&] { return store->is_connected(); }));
+        // Until the answer to it was heard, the script goes along whole.
+        for (int tries = 0; tries < 100 && count_of("EVALSHA ") == 0; ++tries)
+            (void)ask({question(Counting::kPeek)});
         fake.commands.clear();
+        observer = FakeLimitObserver();
         return *store;
     }
 
@@ -231,8 +235,8 @@ TEST_F(RedisLimitStoreTest, WhatRedisCounted_IsNeverGivenBackToTheStandIn) {
 }
 
 TEST_F(RedisLimitStoreTest, BeforeAnybodyAsks_ASignOfLifeIsGiven) {
-    connected();
-    EXPECT_TRUE(run_until(loop, [&] { return count_with("ZCOUNT") == 1; }));
+    start();
+    EXPECT_TRUE(run_until(loop, [&] { return count_with("ZCOUNT") >= 1; }));
     EXPECT_TRUE(run_until(loop, [&] { return observer.replicas == 4; }));
 }
 
