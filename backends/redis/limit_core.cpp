@@ -58,10 +58,12 @@ LimitCore::LimitCore(net::EventLoop& loop, net::Resolver& resolver, RedisLimitSe
       observer_(observer),
       when_away_(settings.when_away),
       field_(settings.replica + "/" + std::to_string(settings.number)),
+      clock_(std::move(settings.clock)),
       connection_(loop, resolver, std::move(settings.redis), *this),
       replicas_(loop, connection_, std::move(settings.replica),
                 [this](const RedisOutcome& outcome) { on_beat(outcome); }) {
     // Before anybody is counted: how many there are must be known when Redis goes away.
+    replicas_.set_clock(clock_);
     replicas_.begin();
 }
 

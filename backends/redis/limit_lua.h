@@ -6,11 +6,8 @@
 
 namespace gatepost::backends {
 
-/// KEYS: one a question, then that of the replicas if one is about sessions. ARGV: clock, field, then of each
-/// question: kind (capital = binding), and in grains its cost, an event, what wears off each microsecond, the
-/// burst, and the burst with its debt. Returns of each: 0 refused, 1 done, 2 fits and is not counted; then
-/// the level before, and the level now.
-inline constexpr std::string_view kLimitLua = R"lua(
+/// In front of those that need the time: ARGV[1] is the clock, "" = Redis's own.
+inline constexpr std::string_view kClockLua = R"lua(
 local now
 if ARGV[1] == '' then
     local time = redis.call('TIME')
@@ -18,6 +15,13 @@ if ARGV[1] == '' then
 else
     now = tonumber(ARGV[1])
 end
+)lua";
+
+/// Behind kClockLua. KEYS: one a question, then that of the replicas if one is about sessions. ARGV: clock,
+/// field, then of each question: kind (capital = binding), and in grains its cost, an event, what wears off
+/// each microsecond, the burst, and the burst with its debt. Returns of each: 0 refused, 1 done, 2 fits and
+/// is not counted; then the level before, and the level now.
+inline constexpr std::string_view kLimitLua = R"lua(
 local field = ARGV[2]
 local questions = (#ARGV - 2) / 6
 local replicas = KEYS[questions + 1]
@@ -127,20 +131,13 @@ end
 return answer
 )lua";
 
-/// Who was seen later than now was seen before the clock jumped back.
+/// Behind kClockLua. Who was seen later than now was seen before the clock jumped back.
 inline constexpr std::string_view kHeartbeatLua = R"lua(
-local now
-if ARGV[2] == '' then
-    local time = redis.call('TIME')
-    now = time[1] * 1000000 + time[2]
-else
-    now = tonumber(ARGV[2])
-end
 local function text(time) return string.format('%.0f', time) end
 for _, replica in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], text(now + 1000000), '+inf')) do
     redis.call('ZADD', KEYS[1], text(now), replica)
 end
-redis.call('ZADD', KEYS[1], text(now), ARGV[1])
+redis.call('ZADD', KEYS[1], text(now), ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - 600000000))
 redis.call('PEXPIRE', KEYS[1], 3600000)
 return redis.call('ZCOUNT', KEYS[1], '(' .. text(now - 30000000), '+inf')
@@ -165,14 +162,8 @@ if redis.call('TYPE', KEYS[2]).ok == 'hash' then gone = gone + redis.call('DEL',
 return gone
 )lua";
 
+/// Behind kClockLua.
 inline constexpr std::string_view kShowLua = R"lua(
-local now
-if ARGV[1] == '' then
-    local time = redis.call('TIME')
-    now = time[1] * 1000000 + time[2]
-else
-    now = tonumber(ARGV[1])
-end
 local answer = {}
 for i = 2, #KEYS do
     local kind = redis.call('TYPE', KEYS[i]).ok

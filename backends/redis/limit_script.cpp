@@ -115,6 +115,10 @@ policy::LimitAnswer answer_of(const LimitQuestion& question, bool is_allowed, Wi
     return policy::Refused{wait_for(grains, before), used};
 }
 
+std::string with_clock(std::string_view script) {
+    return std::string(kClockLua).append(script);
+}
+
 }  // namespace
 
 std::string rate_key(std::string_view key) {
@@ -135,16 +139,19 @@ std::optional<KeyOfLimit> limit_key_of(std::string_view redis_key) {
 }
 
 std::string_view limit_script() {
-    return kLimitLua;
+    static const std::string script = with_clock(kLimitLua);
+    return script;
 }
 std::string_view heartbeat_script() {
-    return kHeartbeatLua;
+    static const std::string script = with_clock(kHeartbeatLua);
+    return script;
 }
 std::string_view restate_script() {
     return kRestateLua;
 }
 std::string_view show_script() {
-    return kShowLua;
+    static const std::string script = with_clock(kShowLua);
+    return script;
 }
 std::string_view forget_script() {
     return kForgetLua;

@@ -29,7 +29,7 @@ struct KeyOfLimit {
 
 /// Answers a batch of LimitStore::ask().
 [[nodiscard]] std::string_view limit_script();
-/// KEYS[1] kReplicasKey, ARGV: replica, clock. Notes that the replica lives; answers how many do.
+/// KEYS[1] kReplicasKey, ARGV: clock, replica. Notes that the replica lives; answers how many do.
 [[nodiscard]] std::string_view heartbeat_script();
 /// KEYS sessions_key()s, ARGV: field, then a count for each. What one store counts there now.
 [[nodiscard]] std::string_view restate_script();

@@ -26,6 +26,7 @@ struct RedisLimitSettings {
     WhenAway when_away = WhenAway::kStandIn;
     std::string replica = "replica";  ///< of this process alone; no "/"
     unsigned number = 0;              ///< of the store within the process
+    std::string clock{};              ///< microseconds instead of Redis's own clock, for tests
 };
 
 class LimitCore;

@@ -22,7 +22,7 @@ void Replicas::begin() {
 void Replicas::beat() {
     if (!has_begun_) return;
     next_.start(kBeat);
-    connection_.command({"EVAL", heartbeat_script(), "1", kReplicasKey, id_, clock_},
+    connection_.command({"EVAL", heartbeat_script(), "1", kReplicasKey, clock_, id_},
                         [self = std::weak_ptr(self_)](const RedisOutcome& outcome) {
                             if (const auto alive = self.lock()) (*alive)->on_answer(outcome);
                         });

@@ -8,15 +8,11 @@
 
 #include "auth/check/record.h"
 #include "proxy/base/printable.h"
+#include "proxy/commands/own_authenticators.h"
 #include "proxy/commands/table.h"
 #include "proxy/net/event_loop.h"
-#include "proxy/net/resolver.h"
 #include "proxy/net/timer.h"
 #include "proxy/observe/admin_client.h"
-#include "proxy/observe/log_sink.h"
-#include "proxy/observe/metrics_registry.h"
-#include "proxy/server/authenticators.h"
-#include "proxy/server/plan.h"
 
 namespace gatepost::commands {
 namespace {
@@ -111,23 +107,17 @@ policy::LimitAnswer answer_from(const std::string& text) {
 }  // namespace
 
 Result<FoundUser> find_user(const std::shared_ptr<const conf::Config>& config, const std::string& user) {
-    server::Plan plan;
-    plan.config = config;
-    plan.hostname = config->hostname.empty() ? "localhost" : config->hostname;
-    net::EventLoop loop;
-    observe::LogSink log(conf::LogLevel::Error);
-    net::BackgroundThread background;
-    observe::MetricsRegistry registry(server::label_sets(plan));
-    server::Authenticators authenticators(loop);
-    const std::vector<std::string> problems = authenticators.start(plan, log, background);
+    OwnAuthenticators own(config, conf::LogLevel::Error);
+    const std::vector<std::string> problems = own.start();
     if (!problems.empty()) return fail(problems.front());
     NoReceiver nobody;
     std::vector<auth::NamedStore> stores;
-    const auto verifier = authenticators.make_verifier(loop, nobody, registry, registry.add_worker(), nullptr,
-                                                       [&stores](auth::StoreVerifier::Parts parts) {
-                                                           stores = parts.stores;
-                                                           return parts;
-                                                       });
+    const auto verifier =
+        own.authenticators.make_verifier(own.loop, nobody, own.registry, own.registry.add_worker(), nullptr,
+                                         [&stores](auth::StoreVerifier::Parts parts) {
+                                             stores = parts.stores;
+                                             return parts;
+                                         });
     FoundUser found;
     for (const auth::NamedStore& named : stores) {
         const std::string name = printable(named.name, 64);
@@ -137,9 +127,9 @@ Result<FoundUser> find_user(const std::shared_ptr<const conf::Config>& config, c
             found.told.push_back(name + ": not asked, it says nothing without the password; taken as his");
             break;
         }
-        if (!take(found, name, look_up(*named.store, user, loop))) break;
+        if (!take(found, name, look_up(*named.store, user, own.loop))) break;
     }
-    authenticators.stop_pool();
+    own.authenticators.stop_pool();
     return found;
 }
 

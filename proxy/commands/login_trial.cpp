@@ -19,14 +19,10 @@
 #include "proxy/base/printable.h"
 #include "proxy/commands/auth_trace.h"
 #include "proxy/commands/guessing_preview.h"
+#include "proxy/commands/own_authenticators.h"
 #include "proxy/commands/password_input.h"
 #include "proxy/net/event_loop.h"
-#include "proxy/net/resolver.h"
 #include "proxy/net/timer.h"
-#include "proxy/observe/log_sink.h"
-#include "proxy/observe/metrics_registry.h"
-#include "proxy/server/authenticators.h"
-#include "proxy/server/plan.h"
 #include "proxy/smtp/reply_catalog.h"
 
 namespace gatepost::commands {
@@ -184,15 +180,8 @@ std::string choose_mechanism(const std::string& wanted, const std::vector<std::s
 /// Logs in once everything is there.
 int log_in(const AuthTest& test, const std::shared_ptr<const conf::Config>& config, const Secret& password,
            const std::string& wanted, std::ostream& out, std::ostream& err) {
-    server::Plan plan;
-    plan.config = config;
-    plan.hostname = config->hostname.empty() ? "localhost" : config->hostname;
-    net::EventLoop loop;
-    observe::LogSink log(conf::LogLevel::Warning);
-    net::BackgroundThread background;
-    observe::MetricsRegistry registry(server::label_sets(plan));
-    server::Authenticators authenticators(loop);
-    const std::vector<std::string> problems = authenticators.start(plan, log, background);
+    OwnAuthenticators own(config, conf::LogLevel::Warning);
+    const std::vector<std::string> problems = own.start();
     for (const std::string& problem : problems) err << problem << '\n';
     if (!problems.empty()) return kCannot;
     const auth::ClientLibrary library;
@@ -200,13 +189,14 @@ int log_in(const AuthTest& test, const std::shared_ptr<const conf::Config>& conf
         err << "gatepost auth test: libsasl's client cannot be started\n";
         return kCannot;
     }
+    net::EventLoop& loop = own.loop;
     AuthTrace trace(out, loop);
     const auto write_rows = [&loop] {
         loop.post([&loop] { loop.stop(); });
         loop.run();
     };
 
-    const std::vector<std::string>& servable = *authenticators.servable();
+    const std::vector<std::string>& servable = *own.authenticators.servable();
     const std::string mechanism = choose_mechanism(wanted, servable);
     if (!test.address.empty()) trace_guessing(*config, test.address, test.user, loop, trace);
     write_rows();
@@ -226,13 +216,13 @@ int log_in(const AuthTest& test, const std::shared_ptr<const conf::Config>& conf
     if (is_plaintext) trace.row("cache", "empty: this is a new process");
 
     auth::Channel channel = make_channel(mechanism, test.user);
-    auth::MechanismClient client(mechanism, plan.hostname, test.user, password, channel);
+    auth::MechanismClient client(mechanism, own.plan.hostname, test.user, password, channel);
     Dialogue dialogue(*config, test.user, mechanism, loop, trace);
     const auto verifier =
-        authenticators.make_verifier(loop, dialogue, registry, registry.add_worker(), nullptr,
-                                     [&trace](auto parts) { return trace.watch(std::move(parts)); });
+        own.authenticators.make_verifier(loop, dialogue, own.registry, own.registry.add_worker(), nullptr,
+                                         [&trace](auto parts) { return trace.watch(std::move(parts)); });
     const int status = dialogue.run(*verifier, client, std::move(channel));
-    authenticators.stop_pool();
+    own.authenticators.stop_pool();
     return status;
 }
 

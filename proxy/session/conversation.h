@@ -4,7 +4,7 @@
 //
 // Order of replies: a reply of the upstream is passed on as it comes, and a reply of our own is only made
 // when none is awaited; until then the command stays unread. So replies cannot be out of order, and no queue
-// of them exists.
+// of them exists. One class, whose parts are in nine files: hence the length.
 #pragma once
 
 #include <cstddef>
@@ -106,6 +106,10 @@ class Conversation {
 
   private:
     struct Transaction;
+    struct RecipientRefusal {
+        smtp::StaticReply reply;
+        std::optional<PolicyRefused> policy{};  ///< where it is a policy's; views into RCPT's argument
+    };
     struct AuthRefusal {
         smtp::Reply reply;
         AuthEnd end = AuthEnd::kBlocked;
@@ -204,15 +208,14 @@ class Conversation {
 
     // policy.cpp: what MAIL and RCPT may say, and how much
     [[nodiscard]] bool refuses_sender(const smtp::MailArguments& mail);
-    [[nodiscard]] std::optional<smtp::StaticReply> policy_on_recipient(ByteView recipient) const;
-    void report_recipient_policy(const smtp::StaticReply& refusal, ByteView argument);
+    [[nodiscard]] std::optional<RecipientRefusal> policy_on_recipient(ByteView recipient) const;
     void refuse_size();
 
     // transaction.cpp: MAIL, RCPT, and the upstream's answers
     void begin_transaction(ByteView argument);
     void use_upstream();
     void send_mail();
-    [[nodiscard]] std::optional<smtp::StaticReply> refusal_of_recipient(ByteView argument) const;
+    [[nodiscard]] std::optional<RecipientRefusal> refusal_of_recipient(ByteView argument) const;
     void add_recipient(ByteView argument);
     void send_recipient();
     void note_refused_recipient(int code);

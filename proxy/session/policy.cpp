@@ -26,20 +26,12 @@ bool Conversation::refuses_sender(const smtp::MailArguments& mail) {
     return false;
 }
 
-std::optional<smtp::StaticReply> Conversation::policy_on_recipient(ByteView recipient) const {
-    if (!settings_.recipients.allows(recipient)) return replies::kRecipientRefused;
+std::optional<Conversation::RecipientRefusal> Conversation::policy_on_recipient(ByteView recipient) const {
+    if (!settings_.recipients.allows(recipient))
+        return RecipientRefusal{replies::kRecipientRefused, PolicyRefused{Policy::kRecipient, recipient}};
     if (transaction_->accepted + transaction_->pending >= settings_.max_recipients)
-        return replies::kTooManyRecipients;
+        return RecipientRefusal{replies::kTooManyRecipients, PolicyRefused{Policy::kRecipients, ""}};
     return std::nullopt;
-}
-
-/// `refusal` of refusal_of_recipient(): whether it was a policy's.
-void Conversation::report_recipient_policy(const smtp::StaticReply& refusal, ByteView argument) {
-    if (refusal.text == replies::kTooManyRecipients.text)
-        return actions_.report(PolicyRefused{Policy::kRecipients, ""});
-    if (refusal.text != replies::kRecipientRefused.text) return;
-    const smtp::Parsed<smtp::RcptArguments> rcpt = smtp::parse_rcpt(argument);
-    if (rcpt) actions_.report(PolicyRefused{Policy::kRecipient, rcpt->recipient});
 }
 
 /// The message has grown beyond the limit.

@@ -74,22 +74,25 @@ void Conversation::send_mail() {
     client_leg_.enter(smtp::Phase::kMail);
 }
 
-std::optional<smtp::StaticReply> Conversation::refusal_of_recipient(ByteView argument) const {
+std::optional<Conversation::RecipientRefusal> Conversation::refusal_of_recipient(ByteView argument) const {
     const smtp::Parsed<smtp::RcptArguments> rcpt = smtp::parse_rcpt(argument);
-    if (!rcpt) return rcpt.error();
+    if (!rcpt) return RecipientRefusal{rcpt.error()};
     const bool has_8bit = rcpt->recipient_has_8bit || !is_ascii(rcpt->original_recipient);
-    if (has_8bit && !transaction_->mail.smtputf8) return replies::kNeedsSmtpUtf8;
+    if (has_8bit && !transaction_->mail.smtputf8) return RecipientRefusal{replies::kNeedsSmtpUtf8};
     if (const auto refusal = policy_on_recipient(rcpt->recipient)) return refusal;
-    return smtp::missing_at(upstream_->capabilities(), *rcpt);
+    if (const auto missing = smtp::missing_at(upstream_->capabilities(), *rcpt))
+        return RecipientRefusal{*missing};
+    return std::nullopt;
 }
 
 void Conversation::add_recipient(ByteView argument) {
     if (!upstream_) return answer(Verb::kRcpt, replies::kUpstreamLost);
     if (const auto refusal = refusal_of_recipient(argument)) {
-        report_recipient_policy(*refusal, argument);
-        note_refused_recipient(refusal->code);
-        if (refusal->code == 501 || refusal->code == 555) return refuse(Verb::kRcpt, *refusal);
-        return answer(Verb::kRcpt, *refusal);
+        const smtp::StaticReply& reply = refusal->reply;
+        if (refusal->policy) actions_.report(*refusal->policy);
+        note_refused_recipient(reply.code);
+        if (reply.code == 501 || reply.code == 555) return refuse(Verb::kRcpt, reply);
+        return answer(Verb::kRcpt, reply);
     }
     transaction_->recipient = argument;
     transaction_->charges_before_recipient = transaction_->charges.size();

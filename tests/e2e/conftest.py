@@ -1,4 +1,5 @@
 """Fixtures of the end-to-end tests. `gatepost` and `sink` are one pair a test file; make_gatepost and make_sink start what a test needs alone."""
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from harness.exim import Exim  # noqa: E402
 from harness.gatepost import Gatepost  # noqa: E402
 from harness.opensmtpd import OpenSmtpd  # noqa: E402
 from harness.postfix import Postfix  # noqa: E402
+from harness.redis import Redis  # noqa: E402
 from harness.scripted_upstream import ScriptedUpstream  # noqa: E402
 from harness.sink import Sink  # noqa: E402
 
@@ -101,3 +103,21 @@ def short_folder():
     """For unix sockets: pytest's own folders may be too long for their paths."""
     with tempfile.TemporaryDirectory(prefix="gatepost-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def make_redis(tmp_path):
+    """make_redis(kind=Redis, *words, **more) starts a Redis or a Sentinel; all end with the test, also one that a test has stopped (SIGSTOP)."""
+    made = []
+
+    def make(kind=Redis, *words, **more):
+        folder = tmp_path / "redis"
+        folder.mkdir(exist_ok=True)
+        made.append(kind(folder, *words, **more))
+        return made[-1]
+
+    yield make
+    for server in reversed(made):
+        if server.alive():
+            server.process.send_signal(signal.SIGCONT)
+        server.stop()

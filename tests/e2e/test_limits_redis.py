@@ -20,24 +20,6 @@ PASSWORD = "s3cret-of-redis"
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Starts a Redis or a Sentinel; all end with the test."""
-    made = []
-
-    def start(kind=Redis, *words, **more):
-        folder = tmp_path / "redis"
-        folder.mkdir(exist_ok=True)
-        made.append(kind(folder, *words, **more))
-        return made[-1]
-
-    yield start
-    for one_of_them in reversed(made):
-        if one_of_them.alive():
-            one_of_them.process.send_signal(signal.SIGCONT)
-        one_of_them.stop()
-
-
-@pytest.fixture
 def replica(make_gatepost, sink):
     """replica(url, *rules, **limit_store): one more Gatepost."""
 
@@ -72,8 +54,8 @@ def know_each_other(gates):
     assert wait_until(lambda: all(gate.metric("gatepost_rate_limit_replicas") == len(gates) for gate in gates), 15, 0.1)
 
 
-def test_three_replicas_count_as_one(make, replica, sink):
-    redis = make()
+def test_three_replicas_count_as_one(make_redis, replica, sink):
+    redis = make_redis()
     rules = [rule(rate="300/1d"), rule("recipients", "all", name="wide", rate="100000/1d"), rule("bytes", "ip", name="trial", rate="1KB/1d", enforce=False)]
     gates = [counts(replica(url_of(redis), *rules)) for _ in range(3)]
     before = len(sink.messages())
@@ -89,22 +71,22 @@ def test_three_replicas_count_as_one(make, replica, sink):
     assert one(gates[1], BOB) == 250
 
 
-def test_replicas_know_each_other_before_anybody_asks(make, replica):
-    redis = make()
+def test_replicas_know_each_other_before_anybody_asks(make_redis, replica):
+    redis = make_redis()
     gates = [replica(url_of(redis), rule()) for _ in range(2)]
     assert wait_until(lambda: [gate.metric("gatepost_rate_limit_replicas") for gate in gates] == [2, 2], 12, 0.1)
     assert redis.command("ZCARD", "gatepost:replicas") == 2
 
 
-def test_redis_killed_and_revived_under_load(make, replica):
-    redis = make(Redis, *KEPT)
+def test_redis_killed_and_revived_under_load(make_redis, replica):
+    redis = make_redis(Redis, *KEPT)
     gates = [counts(replica(url_of(redis), rule(rate="150/1d"))) for _ in range(3)]
     know_each_other(gates)
     load = Load(gates, 420, pause=0.01)
     load.seen(60)
     redis.kill()
     load.seen(260)
-    again = make(Redis, *KEPT, port=redis.port, name="again")
+    again = make_redis(Redis, *KEPT, port=redis.port, name="again")
     codes = load.end()
     assert set(codes) == {250, 451}, "no 5xx"
     assert codes[250] <= 150 + 3 * 50, "at most the limit, and the share of each replica"
@@ -122,10 +104,10 @@ def test_redis_killed_and_revived_under_load(make, replica):
     assert codes[250] + left >= 150
 
 
-def test_sentinel_failover_under_load(make, replica):
-    master = make(name="master")
-    other = make(name="replica", replica_of=master)
-    sentinel = make(RedisSentinel, master)
+def test_sentinel_failover_under_load(make_redis, replica):
+    master = make_redis(name="master")
+    other = make_redis(name="replica", replica_of=master)
+    sentinel = make_redis(RedisSentinel, master)
     assert wait_until(lambda: sentinel.knows_replicas() == 1, 30), sentinel.log
     url = f"redis-sentinel://127.0.0.1:{sentinel.port}/main/0"
     gates = [counts(replica(url, rule(rate="100/1d"))) for _ in range(2)]
@@ -148,9 +130,9 @@ def test_sentinel_failover_under_load(make, replica):
 # ---- Redis is away
 
 
-def away(make, replica, rules, **store):
+def away(make_redis, replica, rules, **store):
     """A Gatepost that knew its Redis, and has lost it."""
-    redis = make()
+    redis = make_redis()
     gate = counts(replica(url_of(redis), *rules, **store))
     redis.kill()
     return gate, redis
@@ -160,8 +142,8 @@ ALL_KINDS = [rule(rate="2/1d"), rule("auth_attempts", "ip", name="logins", rate=
 
 
 @pytest.mark.parametrize("how, expected", [("local", [250, 250, 451, 451]), ("allow", [250] * 4)])
-def test_when_unavailable(make, replica, how, expected):
-    gate, _ = away(make, replica, ALL_KINDS, when_unavailable=how)
+def test_when_unavailable(make_redis, replica, how, expected):
+    gate, _ = away(make_redis, replica, ALL_KINDS, when_unavailable=how)
     assert [one(gate).code for _ in range(4)] == expected
     assert [one(gate, None, "198.51.100.7").code for _ in range(3)] == [250] * 3
     if how == "allow":
@@ -174,8 +156,8 @@ def test_when_unavailable(make, replica, how, expected):
     ([rule()], "451 4.3.0"), ([rule("recipients")], "451 4.3.0"), ([rule("bytes", rate="5MB/1d")], "451 4.3.0"), ([rule("auth_attempts", "ip")], "454 4.7.0"),
     ([rule("auth_failures", "user")], "454 4.7.0"), ([rule("sessions", "user")], "454 4.7.0"), ([rule("connections", "ip")], "421 4.3.0"), ([rule("sessions", "ip")], "421 4.3.0"),
 ], ids=lambda value: "-".join(f"{one_rule['count']}-{one_rule['per']}" for one_rule in value) if isinstance(value, list) else "")  # fmt: skip
-def test_defer_while_redis_is_away(make, replica, rules, code):
-    gate, redis = away(make, replica, rules, when_unavailable="defer")
+def test_defer_while_redis_is_away(make_redis, replica, rules, code):
+    gate, redis = away(make_redis, replica, rules, when_unavailable="defer")
     heard = []
     for _ in range(2):
         client = connect(gate)
@@ -189,7 +171,7 @@ def test_defer_while_redis_is_away(make, replica, rules, code):
         client.socket.close()
     assert heard == [code] * 2
     assert decided(gate, "unavailable") >= 2
-    make(Redis, port=redis.port, name="again")
+    make_redis(Redis, port=redis.port, name="again")
     assert wait_until(lambda: one_or_none(gate) == 250, 10, 0.1), "it is back"
 
 
@@ -200,8 +182,8 @@ def one_or_none(gate):
         return None
 
 
-def test_redis_that_hangs_holds_nobody_longer_than_the_deadline(make, replica):
-    redis = make()
+def test_redis_that_hangs_holds_nobody_longer_than_the_deadline(make_redis, replica):
+    redis = make_redis()
     mine = rule(rate="1000/1d", when={"user": ALICE})
     gate = counts(replica(url_of(redis), mine, timeout="2s"))
     hurt, unhurt = visit(gate, ALICE), visit(gate, BOB)
@@ -237,8 +219,8 @@ def test_redis_that_hangs_holds_nobody_longer_than_the_deadline(make, replica):
 # ---- other ways, other counts
 
 
-def test_tls_and_a_password(make, replica, tls):
-    redis = make(Redis, f"requirepass {PASSWORD}", tls=tls)
+def test_tls_and_a_password(make_redis, replica, tls):
+    redis = make_redis(Redis, f"requirepass {PASSWORD}", tls=tls)
     fine = f"rediss://:{PASSWORD}@localhost:{redis.tls_port}/0"
     gates = [counts(replica(fine, rule(), environment={"SSL_CERT_FILE": str(tls.ca)})) for _ in range(2)]
     assert [one(gates[turn % 2]).code for turn in range(4)] == [250, 250, 250, 451]
@@ -249,8 +231,8 @@ def test_tls_and_a_password(make, replica, tls):
         assert PASSWORD not in gate.log and "wrong-one" not in gate.log
 
 
-def test_guesses_are_remembered_by_all_replicas(make, replica):
-    redis = make()
+def test_guesses_are_remembered_by_all_replicas(make_redis, replica):
+    redis = make_redis()
     changes = {"auth": {"guessing": {"per_ip": "2/10m"}}}
     first, second = (counts(replica(url_of(redis), changes=changes)) for _ in range(2))
     for gate in (first, second):
@@ -263,8 +245,8 @@ def test_guesses_are_remembered_by_all_replicas(make, replica):
             assert attempt(client) == 235
 
 
-def test_places_of_a_replica_that_died_become_free(make, replica):
-    redis = make()
+def test_places_of_a_replica_that_died_become_free(make_redis, replica):
+    redis = make_redis()
     first = counts(replica(url_of(redis), rule("sessions", "all", rate=2)))
     held = [visit(first, None, HERE) for _ in range(2)]
     names = redis.command("ZRANGE", "gatepost:replicas", 0, -1)
@@ -284,8 +266,8 @@ def test_places_of_a_replica_that_died_become_free(make, replica):
         client.socket.close()
 
 
-def test_messages_under_way_when_redis_comes_and_goes_are_given_back_where_they_were_counted(make, replica):
-    redis = make(Redis, *KEPT)
+def test_messages_under_way_when_redis_comes_and_goes_are_given_back_where_they_were_counted(make_redis, replica):
+    redis = make_redis(Redis, *KEPT)
     gate = counts(replica(url_of(redis), rule(rate="2/1d")))
     clients = [begun(visit(gate, ALICE)) for _ in range(2)]
     redis.kill()
@@ -293,6 +275,6 @@ def test_messages_under_way_when_redis_comes_and_goes_are_given_back_where_they_
         assert client.command("RSET") == 250
         client.quit()
     assert [one(gate).code for _ in range(3)] == [250, 250, 451], "its own share"
-    make(Redis, *KEPT, port=redis.port, name="again")
+    make_redis(Redis, *KEPT, port=redis.port, name="again")
     assert wait_until(lambda: changes_of(gate)[-1:] == ["back"], 15)
     assert one(gate).code in (250, 451), "a crash loses a little allowance, at most"

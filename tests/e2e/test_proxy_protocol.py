@@ -110,3 +110,19 @@ def test_a_balancer_that_says_nothing_is_timed_out(make_gatepost, make_sink):
     gate = make_gatepost(make_sink().port, changes)
     with socket.create_connection(("127.0.0.1", gate.port), 10) as silent:
         assert silent.recv(100) == b""
+
+
+@pytest.mark.parametrize("action, told", [("reject", 554), ("close", None)])
+def test_connections_of_implicit_tls_are_counted_by_the_address_in_the_header(make_gatepost, sink, action, told):
+    limit = {"name": "connections", "count": "connections", "per": "ip", "rate": "1/1h", "action": action}
+    gate = make_gatepost(sink.port, {"listeners": {"submissions": {"proxy_protocol_from": ["127.0.0.0/8"]}}, "limits": [limit]})
+    with Client(gate.tls_port, implicit_tls=True, first=V1_GOOD) as client:
+        assert client.greeting == 220
+        if told:
+            with Client(gate.tls_port, implicit_tls=True, first=V1_GOOD) as second:
+                assert second.greeting == told
+        else:
+            with pytest.raises((Closed, OSError)):
+                Client(gate.tls_port, implicit_tls=True, first=V1_GOOD)
+        with Client(gate.tls_port, implicit_tls=True, first=v2()) as other:
+            assert other.greeting == 220

@@ -30,22 +30,6 @@ def keys():
 
 
 @pytest.fixture
-def make(tmp_path):
-    """Starts a Redis or a Sentinel; all end with the test."""
-    made = []
-
-    def start(kind=Redis, *words, **more):
-        folder = tmp_path / "redis"
-        folder.mkdir(exist_ok=True)
-        made.append(kind(folder, *words, **more))
-        return made[-1]
-
-    yield start
-    for one in reversed(made):
-        one.stop()
-
-
-@pytest.fixture
 def gate_on(make_gatepost, make_sink, tmp_path):
     """A Gatepost whose users are in the Redis at `url`; with `users`, behind or in front of a users file."""
     hidden = []
@@ -113,8 +97,8 @@ def serves_all_clients(gate, tls):
     assert gate.metric("gatepost_auth_attempts_total", backend="users", result="success") >= 5
 
 
-def test_strangers_show_what_the_first_user_does_at_every_worker(make, gate_on, keys):
-    redis = make()
+def test_strangers_show_what_the_first_user_does_at_every_worker(make_redis, gate_on, keys):
+    redis = make_redis()
     redis.set_user(USER, record=keys)
     redis.set_user("first", record=scram_keys(8192, 24))
     redis.set_user("second", record=scram_keys(20000, 9))
@@ -134,8 +118,8 @@ def test_strangers_show_what_the_first_user_does_at_every_worker(make, gate_on, 
 # ---- every way to reach it
 
 
-def test_tcp(make, gate_on, tls, keys):
-    redis = make()
+def test_tcp(make_redis, gate_on, tls, keys):
+    redis = make_redis()
     redis.set_user(USER, record=record("BLF-CRYPT"), scram=keys)
     gate = gate_on(f"redis://127.0.0.1:{redis.port}/0")
     serves_all_clients(gate, tls)
@@ -148,8 +132,8 @@ def test_tcp(make, gate_on, tls, keys):
     assert wait_until(lambda: gate.metric("gatepost_auth_backend_connections", backend="users") == 0)
 
 
-def test_tls_of_an_own_authority(make, gate_on, tls, keys):
-    redis = make(tls=tls)
+def test_tls_of_an_own_authority(make_redis, gate_on, tls, keys):
+    redis = make_redis(tls=tls)
     redis.set_user(USER, record=keys)
     serves_all_clients(gate_on(f"rediss://localhost:{redis.tls_port}", tls_ca=str(tls.ca)), tls)
     stranger = gate_on(f"rediss://localhost:{redis.tls_port}", tls_ca=str(tls.other.certificate))
@@ -158,8 +142,8 @@ def test_tls_of_an_own_authority(make, gate_on, tls, keys):
     assert "certificate" in next(line for line in stranger.log.splitlines() if " backend_down " in line)
 
 
-def test_unix_socket(make, gate_on, tls, keys):
-    redis = make()
+def test_unix_socket(make_redis, gate_on, tls, keys):
+    redis = make_redis()
     redis.set_user(USER, record=keys)
     serves_all_clients(gate_on(f"unix://{redis.unix}"), tls)
 
@@ -175,8 +159,8 @@ def as_admin(redis, *words):
     return answer
 
 
-def test_acl_user_and_a_password_that_is_rotated(make, gate_on, tls, tmp_path, keys):
-    redis = make(Redis, *ACL)
+def test_acl_user_and_a_password_that_is_rotated(make_redis, gate_on, tls, tmp_path, keys):
+    redis = make_redis(Redis, *ACL)
     as_admin(redis, "HSET", f"gatepost:user:{USER}", "record", keys)
     secret = tmp_path / "redis-password"
     secret.write_text(REDIS_PASSWORD + "\n")
@@ -190,8 +174,8 @@ def test_acl_user_and_a_password_that_is_rotated(make, gate_on, tls, tmp_path, k
     assert wait_until(lambda: "the password has changed" in gate.log)
 
 
-def test_wrong_password_of_redis_is_454_and_logged_without_it(make, gate_on, keys):
-    redis = make(Redis, *ACL)
+def test_wrong_password_of_redis_is_454_and_logged_without_it(make_redis, gate_on, keys):
+    redis = make_redis(Redis, *ACL)
     as_admin(redis, "HSET", f"gatepost:user:{USER}", "record", keys)
     gate = gate_on(f"redis://gate:{REDIS_PASSWORD}-wrong@127.0.0.1:{redis.port}")
     assert auth(gate) == "454 4.7.0"
@@ -204,8 +188,8 @@ def test_wrong_password_of_redis_is_454_and_logged_without_it(make, gate_on, key
 # ---- what stands there
 
 
-def test_changes_take_effect_at_the_next_login(make, gate_on, tls, keys):
-    redis = make()
+def test_changes_take_effect_at_the_next_login(make_redis, gate_on, tls, keys):
+    redis = make_redis()
     redis.set_user(USER, record=keys)
     gate = gate_on(f"redis://127.0.0.1:{redis.port}", auth={"cache": {"ttl": "10m"}})
     gate.users[f"{USER} "] = "another-password-8"
@@ -223,8 +207,8 @@ def test_changes_take_effect_at_the_next_login(make, gate_on, tls, keys):
     gate.wait_for_log("reason=unknown_user")
 
 
-def test_what_is_no_record_is_454_and_says_so(make, gate_on, tls, keys):
-    redis = make()
+def test_what_is_no_record_is_454_and_says_so(make_redis, gate_on, tls, keys):
+    redis = make_redis()
     redis.set_user("garbled@example.com", record="{SCRAM-SHA-256}4096,xx")
     redis.set_user("bare@example.com", limit_class="bulk")
     redis.set_user("half@example.com", record=keys, scram="garbled")
@@ -236,14 +220,14 @@ def test_what_is_no_record_is_454_and_says_so(make, gate_on, tls, keys):
     assert b"454" in msmtp(gate, tls, user="half@example.com").stderr
 
 
-def test_mechanisms_are_what_the_backend_says(make, gate_on):
-    gate = gate_on(f"redis://127.0.0.1:{make().port}", mechanisms=["PLAIN", "LOGIN"])
+def test_mechanisms_are_what_the_backend_says(make_redis, gate_on):
+    gate = gate_on(f"redis://127.0.0.1:{make_redis().port}", mechanisms=["PLAIN", "LOGIN"])
     with Client(gate.tls_port, implicit_tls=True) as client:
         assert client.ehlo()["AUTH"].split() == ["PLAIN", "LOGIN"]
 
 
-def test_backends_are_asked_in_order(make, gate_on, keys):
-    redis = make()
+def test_backends_are_asked_in_order(make_redis, gate_on, keys):
+    redis = make_redis()
     redis.set_user("alice@example.com", record=keys)  # whom the users file knows too, with another password
     redis.set_user(USER, record=keys)
     url = f"redis://127.0.0.1:{redis.port}"
@@ -322,8 +306,8 @@ def fill(redis, keys):
     client.close()
 
 
-def test_killing_redis_under_load(make, gate_on, keys):
-    redis = make()
+def test_killing_redis_under_load(make_redis, gate_on, keys):
+    redis = make_redis()
     fill(redis, keys)
     redis.command("SAVE")
     gate = gate_on(f"redis://127.0.0.1:{redis.port}", auth={"cache": {"ttl": "10m"}})
@@ -336,7 +320,7 @@ def test_killing_redis_under_load(make, gate_on, keys):
     assert gate.admin("/readyz")[0] == 200
     assert auth(gate, password="wrong") == "454 4.7.0", "nobody can say that it is wrong"
     assert auth(gate, user="nobody@example.com") == "454 4.7.0"
-    make(Redis, port=redis.port, name="again")  # with the same dump
+    make_redis(Redis, port=redis.port, name="again")  # with the same dump
     load.wait_for(235, 15)
     load.stop()
     assert set(load.known_codes) == {235}, "who is in the cache goes on"
@@ -346,10 +330,10 @@ def test_killing_redis_under_load(make, gate_on, keys):
     assert " backend_breaker " in gate.log
 
 
-def test_sentinel_failover_under_load(make, gate_on, tls, keys):
-    master = make(name="master")
-    replica = make(name="replica", replica_of=master)
-    sentinel = make(RedisSentinel, master)
+def test_sentinel_failover_under_load(make_redis, gate_on, tls, keys):
+    master = make_redis(name="master")
+    replica = make_redis(name="replica", replica_of=master)
+    sentinel = make_redis(RedisSentinel, master)
     fill(master, keys)
     assert wait_until(lambda: sentinel.knows_replicas() == 1, 30), sentinel.log
     assert wait_until(lambda: replica.command("DBSIZE") == len(FRESH) + 1, 30), replica.log
@@ -367,11 +351,11 @@ def test_sentinel_failover_under_load(make, gate_on, tls, keys):
     assert wait_until(lambda: msmtp(gate, tls).returncode == 0, 15), "each worker follows by itself"
 
 
-def test_redis_that_is_not_there_yet(make, gate_on, keys):
+def test_redis_that_is_not_there_yet(make_redis, gate_on, keys):
     port = free_port()
     gate = gate_on(f"redis://127.0.0.1:{port}")  # it is ready
     assert auth(gate) == "454 4.7.0"
-    redis = make(port=port)
+    redis = make_redis(port=port)
     redis.set_user(USER, record=keys)
     logs_in(gate)
 
@@ -423,8 +407,8 @@ def hang(gate, other):
     return max(took for _, took in replies)
 
 
-def test_redis_that_hangs(make, gate_on, keys):
-    redis = make()
+def test_redis_that_hangs(make_redis, gate_on, keys):
+    redis = make_redis()
     fill(redis, keys)
     gate = gate_on(f"redis://127.0.0.1:{redis.port}")
     logs_in(gate)

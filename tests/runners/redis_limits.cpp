@@ -36,12 +36,14 @@ class Unheard final : public RedisLimitObserver {
 
 class RedisLimits : public ::testing::Test {
   protected:
-    std::unique_ptr<RedisLimitStore> make(std::string replica = "one", unsigned number = 0) {
+    std::unique_ptr<RedisLimitStore> make(std::string replica = "one", unsigned number = 0,
+                                          std::string clock = "") {
         RedisLimitSettings settings;
         settings.redis.url = *RedisUrl::parse(std::getenv("GATEPOST_REDIS"));
         settings.redis.timeout = 10s;
         settings.replica = std::move(replica);
         settings.number = number;
+        settings.clock = std::move(clock);
         return std::make_unique<RedisLimitStore>(loop, resolver, std::move(settings), memory, observer);
     }
 
@@ -144,11 +146,9 @@ TEST_F(RedisLimits, ByItsOwnClock_WhatWasCountedWearsOffAndTheKeyVanishes) {
 }
 
 TEST_F(RedisLimits, SessionsOfAReplicaThatFellSilent_AreNotCounted) {
-    const auto crashed = make("crashed");
-    const auto other = make("other");
+    const auto crashed = make("crashed", 0, "1000000000");
+    const auto other = make("other", 0, "1000000000");
     const Rate two{.burst = 2};
-    crashed->set_clock("1000000000");
-    other->set_clock("1000000000");
     const std::string key = "limit:silent:x";
     EXPECT_TRUE(is_allowed(ask(*crashed, {one(key, Counting::kEnter, two, 2)})));
     EXPECT_FALSE(is_allowed(ask(*other, {one(key, Counting::kEnter, two)})));
