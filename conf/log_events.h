@@ -46,6 +46,8 @@ namespace gatepost::conf {
     X(limit,          "name of the limit") \
     X(key,            "what the limit was counted under, as gatepost limits shows it") \
     X(action,         "what a limit does: delay, defer, reject or close") \
+    X(trigger,        "what asked for it: signal, api or file") \
+    X(hash,           "digest of the configuration that is served, as gatepost check prints it") \
     X(share,          "one of how many replicas this one takes itself for, where each counts alone") \
     X(upstream,       "name of the upstream") \
     X(endpoint,       "server of the upstream or of the backend") \
@@ -95,6 +97,12 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(config, Info, (file, listeners, what), "the configuration was loaded") \
     X(config_refused, Error, (file, what), "a configuration was refused; nothing changed") \
     X(config_note, Warning, (file, what), "the configuration is served, but an operator should know this of it") \
+    X(reload, Info, (trigger, file, hash, duration, what), "a reload succeeded: what is served now is the new configuration") \
+    X(reload_failed, Error, (trigger, file, hash, duration, what), \
+      "a reload failed and changed nothing: the hash is of what is still served") \
+    X(drain, Info, (trigger, signal, sessions, what), "a step of the drain: nobody new is served") \
+    X(drained, Info, (sessions, duration, what), "the drain is over; sessions are those that were cut") \
+    X(kicked, Info, (session, listener, client_ip, user, what), "an operator ended a session") \
     X(listener, Info, (listener, address, mode), "a listener is open") \
     X(listener_failed, Error, (listener, address, what), "a listener could not be opened") \
     X(accept_failed, Warning, (listener, what), "a connection could not be taken over") \

@@ -144,6 +144,7 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(limit,                {},                       "limit") \
     X(limit_store,          {},                       "store") \
     X(build,                {},                       "version", "revision", "tls_library") \
+    X(config,               {},                       "hash") \
     X(reject_reason,        kRejectReasonNames,       "reason") \
     X(close_reason,         kCloseReasonNames,        "reason") \
     X(proxy_version,        kProxyVersionNames,       "version") \
@@ -232,6 +233,7 @@ inline constexpr std::span<const double> kNoBuckets{};
     X(config_last_reload_successful, kGauge, kNoBuckets, (), "1 if the last attempt to load the configuration succeeded.") \
     X(config_last_reload_success_timestamp_seconds, kGauge, kNoBuckets, (), \
       "When the configuration was last loaded successfully, in seconds since the epoch.") \
+    X(config_info, kGauge, kNoBuckets, (Axis::config), "Constant 1, labelled with the hash of the configuration that is served.") \
     X(connections_accepted_total, kCounter, kNoBuckets, (Axis::listener), "Client connections that were accepted.") \
     X(connections_rejected_total, kCounter, kNoBuckets, (Axis::listener, Axis::reject_reason), \
       "Client connections that were closed before their session began.") \
@@ -334,11 +336,13 @@ enum class Metric : std::uint8_t {
 #undef X
 };
 
+inline constexpr std::size_t kMostAxes = 4;
+
 struct MetricRow {
     std::string_view name;
     MetricKind kind;
     std::span<const double> buckets;  ///< upper bounds, without +Inf; for kHistogram
-    FewOf<Axis, 4> axes;
+    FewOf<Axis, kMostAxes> axes;
     std::string_view help;
 };
 
@@ -354,6 +358,18 @@ inline constexpr auto kMetrics = std::to_array<MetricRow>({
 }
 [[nodiscard]] constexpr const AxisRow& row_of(Axis axis) {
     return kAxes[static_cast<std::size_t>(axis)];
+}
+
+/// Its cells hold nanoseconds, or of a histogram its sum does; shown are seconds.
+[[nodiscard]] constexpr bool is_in_seconds(const MetricRow& row) {
+    return row.name.ends_with("_seconds") || row.name.ends_with("_seconds_total");
+}
+
+/// Of the process, not of the configuration: a reload does not set it anew.
+[[nodiscard]] constexpr bool is_of_process(Metric metric) {
+    return metric == Metric::ready || metric == Metric::draining ||
+           metric == Metric::config_last_reload_successful ||
+           metric == Metric::config_last_reload_success_timestamp_seconds;
 }
 
 /// "gatepost_", or nothing for the names that every Prometheus client shares.

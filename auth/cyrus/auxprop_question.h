@@ -16,6 +16,8 @@ struct AuxpropSettings {
     std::map<std::string, std::string> options;  ///< of Cyrus SASL, by its own names; may hold passwords
     std::string realm;                           ///< of users without one; "" = none is appended
     std::string hostname;  ///< what sasldb and sql take for the realm where there is none
+
+    [[nodiscard]] bool operator==(const AuxpropSettings&) const = default;
 };
 
 struct Properties {

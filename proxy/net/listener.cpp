@@ -101,6 +101,11 @@ void Acceptor::accept_some() {
     }
 }
 
+void Acceptor::accept_rest() {
+    for (int accepted = 0; accepted < kQueueAtMost && accept_one(); ++accepted) {
+    }
+}
+
 /// False: nothing is left to accept, or nothing can be accepted now.
 bool Acceptor::accept_one() {
     sockaddr_storage storage;

@@ -28,6 +28,7 @@ class Acceptor {
     using Handler = std::move_only_function<void(UniqueFd socket, const SocketAddress& peer)>;
 
     static constexpr int kPerTurn = 16;
+    static constexpr int kQueueAtMost = 65'536;
     static constexpr std::chrono::milliseconds kRest{100};
 
     /// Begins at once. Takes over the listening socket. `handler` gets non-blocking, close-on-exec sockets
@@ -39,6 +40,8 @@ class Acceptor {
     /// While paused nothing is accepted; clients queue in the kernel.
     void pause();
     void resume();
+    /// Before the socket is closed: who waits in its queue now would be reset. At most kQueueAtMost.
+    void accept_rest();
 
     [[nodiscard]] SocketAddress address() const { return local_address(listening_.get()); }
     [[nodiscard]] int fd() const noexcept { return listening_.get(); }

@@ -18,7 +18,7 @@ std::size_t size_at_start(const LabelSets& labels, Axis axis) {
         case Axis::endpoint: return labels.endpoints.size();
         case Axis::certificate: return labels.certificates.size();
         case Axis::limit: return labels.limits.size();
-        default: return 1;  // build: one binary; limit_store: one store
+        default: return 1;  // build: one binary; config: one is served; limit_store: one store
     }
 }
 
@@ -42,6 +42,18 @@ std::size_t MetricsLayout::series_of(conf::Metric metric) const noexcept {
     return series;
 }
 
+std::array<std::size_t, conf::kMostAxes> MetricsLayout::positions_of(conf::Metric metric,
+                                                                     std::size_t series) const noexcept {
+    const conf::MetricRow& row = conf::row_of(metric);
+    std::array<std::size_t, conf::kMostAxes> position{};
+    for (std::size_t i = row.axes.size(); i-- > 0;) {
+        const std::size_t size = size_of(row.axes.items[i]);
+        position[i] = series % size;
+        series /= size;
+    }
+    return position;
+}
+
 std::vector<std::string_view> MetricsLayout::values_of(Axis axis, std::size_t index) const {
     const conf::AxisRow& row = conf::row_of(axis);
     if (!row.values.empty()) return {row.values[index]};
@@ -57,6 +69,7 @@ std::vector<std::string_view> MetricsLayout::values_of(Axis axis, std::size_t in
             const auto& [upstream, name] = labels_.endpoints[index];
             return {labels_.upstreams[static_cast<std::size_t>(upstream)], name};
         }
+        case Axis::config: return {""};  // known at run time, and only to the registry
         default: return {labels_.version, labels_.revision, labels_.tls_library};
     }
 }

@@ -58,6 +58,9 @@ class MetricsLayout {
     /// The texts of an axis' labels at `index`, in the order of its row; valid as long as the layout.
     [[nodiscard]] std::vector<std::string_view> values_of(conf::Axis axis, std::size_t index) const;
     [[nodiscard]] std::size_t series_of(conf::Metric metric) const noexcept;
+    /// Of the series of that number, its position on each of the metric's axes.
+    [[nodiscard]] std::array<std::size_t, conf::kMostAxes> positions_of(conf::Metric metric,
+                                                                        std::size_t series) const noexcept;
 
     [[nodiscard]] UpstreamIndex upstream_of(EndpointIndex endpoint) const noexcept {
         return labels_.endpoints[static_cast<std::size_t>(endpoint)].upstream;

@@ -50,7 +50,8 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
     explicit Collector(const MetricsRegistry& registry) : registry_(registry), layout_(registry.layout_) {}
 
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-        add_up();
+        sums_ = registry_.totals();
+        config_hash_ = registry_.config_hash();
         process_ = read_process_stats();
         std::vector<prometheus::MetricFamily> families;
         families.reserve(conf::kMetrics.size());
@@ -63,39 +64,6 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
     }
 
   private:
-    void add_up() const {
-        sums_.assign(layout_.cells(), 0);
-        const std::lock_guard lock(registry_.mutex_);
-        for (std::size_t i = 0; i < conf::kMetrics.size(); ++i) {
-            const auto metric = static_cast<Metric>(i);
-            if (conf::row_of(metric).kind == MetricKind::kHistogram) {
-                add_up_histograms(metric);
-            } else {
-                add_up_cells(layout_.first_of(metric), layout_.first_of(metric) + layout_.series_of(metric));
-            }
-        }
-    }
-
-    void add_up_cells(std::size_t begin, std::size_t end) const {
-        for (const WorkerMetrics& worker : registry_.workers_) {
-            for (std::size_t cell = begin; cell < end; ++cell) sums_[cell] += worker.cell(cell);
-        }
-    }
-
-    // The last cell of each series is a double.
-    void add_up_histograms(Metric metric) const {
-        const std::size_t stride = MetricsLayout::stride_of(conf::row_of(metric));
-        const std::size_t end = layout_.first_of(metric) + layout_.series_of(metric) * stride;
-        for (std::size_t first = layout_.first_of(metric); first < end; first += stride) {
-            const std::size_t sum = first + stride - 1;
-            add_up_cells(first, sum);
-            double total = 0;
-            for (const WorkerMetrics& worker : registry_.workers_)
-                total += std::bit_cast<double>(worker.cell(sum));
-            sums_[sum] = std::bit_cast<std::uint64_t>(total);
-        }
-    }
-
     [[nodiscard]] prometheus::MetricFamily family_of(Metric metric, std::size_t series) const {
         const MetricRow& row = conf::row_of(metric);
         prometheus::MetricFamily family;
@@ -105,22 +73,19 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
         family.metric.reserve(series);
         for (std::size_t i = 0; i < series; ++i) {
             prometheus::ClientMetric& shown = family.metric.emplace_back();
-            label(shown, row, i);
+            label(shown, metric, row, i);
             value(shown, metric, row, i);
         }
         return family;
     }
 
-    void label(prometheus::ClientMetric& shown, const MetricRow& row, std::size_t series) const {
-        std::array<std::size_t, 4> position{};
-        for (std::size_t i = row.axes.size(); i-- > 0;) {
-            const std::size_t size = layout_.size_of(row.axes.items[i]);
-            position[i] = series % size;
-            series /= size;
-        }
+    void label(prometheus::ClientMetric& shown, Metric metric, const MetricRow& row,
+               std::size_t series) const {
+        const auto position = layout_.positions_of(metric, series);
         for (std::size_t i = 0; i < row.axes.size(); ++i) {
             const conf::Axis axis = row.axes.items[i];
-            const auto values = layout_.values_of(axis, position[i]);
+            auto values = layout_.values_of(axis, position[i]);
+            if (axis == conf::Axis::config) values[0] = config_hash_;
             const conf::AxisRow& names = conf::row_of(axis);
             for (std::size_t j = 0; j < names.labels.size(); ++j) {
                 shown.label.push_back({std::string(names.labels.items[j]), std::string(values[j])});
@@ -132,27 +97,30 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
                std::size_t series) const {
         const std::size_t cell = layout_.first_of(metric) + series * MetricsLayout::stride_of(row);
         switch (row.kind) {
-            case MetricKind::kCounter: shown.counter.value = static_cast<double>(sums_[cell]); break;
+            case MetricKind::kCounter: shown.counter.value = in_unit(row, sums_[cell]); break;
             case MetricKind::kLive:
                 shown.gauge.value = static_cast<double>(std::bit_cast<std::int64_t>(sums_[cell]));
                 break;
             case MetricKind::kGauge:
-                shown.gauge.value = registry_.gauges_[cell].load(std::memory_order_relaxed);
+                shown.gauge.value = registry_.gauge_of(metric, cell).load(std::memory_order_relaxed);
                 break;
             case MetricKind::kSampled: shown.gauge.value = sample(metric, series); break;
             case MetricKind::kSampledCounter: shown.counter.value = sample(metric, series); break;
-            case MetricKind::kHistogram: histogram(shown.histogram, row.buckets, cell); break;
+            case MetricKind::kHistogram: histogram(shown.histogram, row, cell); break;
         }
     }
 
-    void histogram(prometheus::ClientMetric::Histogram& shown, std::span<const double> bounds,
-                   std::size_t cell) const {
-        for (const double bound : bounds) {
+    [[nodiscard]] static double in_unit(const MetricRow& row, std::uint64_t counted) {
+        return static_cast<double>(counted) / (conf::is_in_seconds(row) ? 1e9 : 1);
+    }
+
+    void histogram(prometheus::ClientMetric::Histogram& shown, const MetricRow& row, std::size_t cell) const {
+        for (const double bound : row.buckets) {
             shown.sample_count += sums_[cell++];
             shown.bucket.push_back({shown.sample_count, bound});
         }
         shown.sample_count += sums_[cell++];
-        shown.sample_sum = std::bit_cast<double>(sums_[cell]);
+        shown.sample_sum = in_unit(row, sums_[cell]);
     }
 
     [[nodiscard]] double sample(Metric metric, std::size_t series) const {
@@ -176,13 +144,24 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
     const MetricsRegistry& registry_;
     const MetricsLayout& layout_;
     mutable std::vector<std::uint64_t> sums_;  // Collect() is const in the library's interface
+    mutable std::string config_hash_;
     mutable ProcessStats process_;
 };
 
-MetricsRegistry::MetricsRegistry(LabelSets labels)
-    : layout_(std::move(labels)), gauges_(std::make_unique<std::atomic<double>[]>(layout_.cells())) {
+MetricsRegistry::MetricsRegistry(LabelSets labels, std::shared_ptr<const MetricsRegistry> predecessor)
+    : layout_(std::move(labels)),
+      gauges_(std::make_unique<std::atomic<double>[]>(layout_.cells())),
+      process_(predecessor ? predecessor->process_ : std::make_shared<OfProcess>()),
+      gone_(layout_.cells()) {
     set<Metric::build_info>(1, 0);
-    config_loaded(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+    set<Metric::config_info>(1, 0);
+    if (!predecessor) {
+        config_loaded(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()), "");
+        return;
+    }
+    log_.store(predecessor->log_.load(std::memory_order_acquire), std::memory_order_release);
+    map_.emplace(predecessor->layout_, layout_);
+    predecessor_ = std::move(predecessor);
 }
 
 MetricsRegistry::~MetricsRegistry() = default;
@@ -207,7 +186,51 @@ BackendIndex MetricsRegistry::backend(std::string_view name) const noexcept {
     return static_cast<BackendIndex>(position_of(layout_.labels().backends, name));
 }
 
-void MetricsRegistry::config_loaded(WallTime at) {
+std::vector<std::uint64_t> MetricsRegistry::totals() const {
+    const std::lock_guard lock(mutex_);
+    drop_retired();
+    std::vector<std::uint64_t> sums = own_sums();
+    if (predecessor_) map_->add(predecessor_->totals(), sums);
+    return sums;
+}
+
+/// With the mutex held. Of the workers, and of the predecessors that are gone.
+std::vector<std::uint64_t> MetricsRegistry::own_sums() const {
+    std::vector<std::uint64_t> sums = gone_;
+    for (const WorkerMetrics& worker : workers_) {
+        for (std::size_t cell = 0; cell < sums.size(); ++cell) sums[cell] += worker.cell(cell);
+    }
+    return sums;
+}
+
+/// With the mutex held. What a retired predecessor has counted stays here, and its own predecessor takes its
+/// place: a session may outlive many reloads.
+void MetricsRegistry::drop_retired() const {
+    while (predecessor_ && predecessor_->retired_.load(std::memory_order_acquire)) {
+        const std::shared_ptr<const MetricsRegistry> retired = std::move(predecessor_);
+        const std::lock_guard lock(retired->mutex_);
+        map_->add(retired->own_sums(), gone_);
+        predecessor_ = retired->predecessor_;
+        if (predecessor_) map_ = retired->map_->then(*map_);
+    }
+}
+
+std::string MetricsRegistry::config_hash() const {
+    const std::lock_guard lock(process_->mutex);
+    return process_->config_hash;
+}
+
+std::size_t MetricsRegistry::generations() const {
+    std::size_t count = 1;
+    for (const MetricsRegistry* one = this; one->predecessor_; one = one->predecessor_.get()) ++count;
+    return count;
+}
+
+void MetricsRegistry::config_loaded(WallTime at, std::string_view hash) {
+    {
+        const std::lock_guard lock(process_->mutex);
+        process_->config_hash = hash;
+    }
     set<Metric::config_last_reload_successful>(1);
     set<Metric::config_last_reload_success_timestamp_seconds>(in_seconds(at));
 }

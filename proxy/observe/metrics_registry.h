@@ -7,10 +7,13 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/base/clock.h"
+#include "proxy/observe/cell_map.h"
 #include "proxy/observe/metrics_layout.h"
 #include "proxy/observe/worker_metrics.h"
 
@@ -21,7 +24,11 @@ class LogSink;
 class MetricsRegistry {
   public:
     /// Every series exists, at zero, from here on. build_info and config_last_reload_successful begin with 1.
-    explicit MetricsRegistry(LabelSets labels);
+    /// With a `predecessor` it begins where that one is: a scrape shows what both count, now and later, where
+    /// all labels of a series are still there; gauges that are set begin at zero, but for those of the
+    /// process (ready, draining, config_…), which all generations share: whichever sets them sets them for
+    /// all.
+    explicit MetricsRegistry(LabelSets labels, std::shared_ptr<const MetricsRegistry> predecessor = nullptr);
     ~MetricsRegistry();
     MetricsRegistry(const MetricsRegistry&) = delete;
     MetricsRegistry& operator=(const MetricsRegistry&) = delete;
@@ -31,6 +38,12 @@ class MetricsRegistry {
 
     /// The log whose lines are counted in log_messages_total and log_dropped_total; outlives the registry.
     void watch(const LogSink& log);
+
+    /// Nobody counts here any more. The next scrape of a successor keeps what was counted and lets this one
+    /// go.
+    void retire() noexcept { retired_.store(true, std::memory_order_release); }
+    /// Itself and its predecessors that are kept. On the thread that scrapes.
+    [[nodiscard]] std::size_t generations() const;
 
     // Names that arrive at run time. What is not in the label sets becomes "other" and "none".
     [[nodiscard]] MechanismIndex mechanism(std::string_view name) const noexcept;
@@ -43,7 +56,8 @@ class MetricsRegistry {
 
     void set_ready(bool ready) { set<conf::Metric::ready>(ready ? 1 : 0); }
     void set_draining(bool draining) { set<conf::Metric::draining>(draining ? 1 : 0); }
-    void config_loaded(WallTime at);
+    /// `hash`: of the configuration that is served, as config_info shows it.
+    void config_loaded(WallTime at, std::string_view hash);
     void config_refused() { set<conf::Metric::config_last_reload_successful>(0); }
     void set_connections_limit(ListenerIndex listener, std::uint64_t limit) {
         set<conf::Metric::connections_limit>(static_cast<double>(limit), listener);
@@ -75,14 +89,38 @@ class MetricsRegistry {
     template <conf::Metric kMetric, typename... Index>
     void set(double value, Index... index) noexcept {
         static_assert(conf::row_of(kMetric).kind == conf::MetricKind::kGauge);
-        gauges_[layout_.cell_of<kMetric>(index...)].store(value, std::memory_order_relaxed);
+        gauge_of(kMetric, layout_.cell_of<kMetric>(index...)).store(value, std::memory_order_relaxed);
     }
+
+    [[nodiscard]] std::atomic<double>& gauge_of(conf::Metric metric, std::size_t cell) const noexcept {
+        return conf::is_of_process(metric) ? process_->gauges[static_cast<std::size_t>(metric)]
+                                           : gauges_[cell];
+    }
+
+    [[nodiscard]] std::vector<std::uint64_t> totals() const;
+    [[nodiscard]] std::vector<std::uint64_t> own_sums() const;
+    void drop_retired() const;
+    [[nodiscard]] std::string config_hash() const;
+
+    /// What a reload does not begin anew.
+    struct OfProcess {
+        std::array<std::atomic<double>, conf::kMetrics.size()> gauges{};  ///< of is_of_process(), by metric
+        std::mutex mutex;
+        std::string config_hash;
+    };
 
     const MetricsLayout layout_;
     std::unique_ptr<std::atomic<double>[]> gauges_;  ///< the cells of kGauge metrics; the others are unused
     std::atomic<const LogSink*> log_ = nullptr;
-    mutable std::mutex mutex_;           ///< guards the list, not what is counted in it
+    const std::shared_ptr<OfProcess> process_;
+    std::atomic<bool> retired_ = false;
+
+    mutable std::mutex mutex_;           ///< guards what follows, not what is counted in it
     std::deque<WorkerMetrics> workers_;  ///< addresses stay
+    // A scrape lets go of predecessors that retired.
+    mutable std::shared_ptr<const MetricsRegistry> predecessor_;
+    mutable std::optional<CellMap> map_;       ///< from the predecessor's cells to these
+    mutable std::vector<std::uint64_t> gone_;  ///< what predecessors that are gone have counted
 };
 
 }  // namespace gatepost::observe

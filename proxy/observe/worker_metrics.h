@@ -3,8 +3,8 @@
 // scrape reads.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -59,7 +59,7 @@ class WorkerMetrics {
     void auth_finished(ListenerIndex listener, MechanismIndex mechanism, BackendIndex backend,
                        conf::AuthResult result, Duration took) {
         add<Metric::auth_attempts_total>(1, listener, mechanism, backend, result);
-        observe<Metric::auth_duration_seconds>(seconds(took), backend, result);
+        observe<Metric::auth_duration_seconds>(took, backend, result);
     }
     // Credential backends that are servers.
     void backend_connected(BackendIndex backend) { add<Metric::auth_backend_connections>(1, backend); }
@@ -79,10 +79,10 @@ class WorkerMetrics {
     }
     void auth_backend_answered(BackendIndex backend, conf::BackendResult result, Duration took) {
         add<Metric::auth_backend_requests_total>(1, backend, result);
-        observe<Metric::auth_backend_request_duration_seconds>(seconds(took), backend);
+        observe<Metric::auth_backend_request_duration_seconds>(took, backend);
     }
     void limit_store_answered(Duration took) {
-        observe<Metric::rate_limit_store_request_duration_seconds>(seconds(took), 0U);
+        observe<Metric::rate_limit_store_request_duration_seconds>(took, 0U);
     }
     void limit_store_failed() { add<Metric::rate_limit_store_errors_total>(1, 0U); }
     void command_answered(ListenerIndex listener, conf::CommandVerb verb, conf::ReplyClass reply) {
@@ -96,9 +96,9 @@ class WorkerMetrics {
     void message_finished(ListenerIndex listener, UpstreamIndex upstream, conf::MessageResult result,
                           conf::Origin origin, std::uint64_t octets, Duration took) {
         add<Metric::messages_total>(1, listener, upstream, result, origin);
-        observe<Metric::message_duration_seconds>(seconds(took), upstream, result);
+        observe<Metric::message_duration_seconds>(took, upstream, result);
         if (result != conf::MessageResult::kAccepted) return;
-        observe<Metric::message_size_bytes>(static_cast<double>(octets), upstream);
+        observe<Metric::message_size_bytes>(octets, upstream);
     }
     void recipient_answered(UpstreamIndex upstream, conf::RecipientResult result, conf::Origin origin) {
         add<Metric::recipients_total>(1, upstream, result, origin);
@@ -115,13 +115,13 @@ class WorkerMetrics {
         add<Metric::upstream_pool_waiting>(more ? 1 : kMinusOne, upstream);
     }
     void upstream_waited(UpstreamIndex upstream, Duration how_long) {
-        observe<Metric::upstream_pool_wait_seconds>(seconds(how_long), upstream);
+        observe<Metric::upstream_pool_wait_seconds>(how_long, upstream);
     }
     void upstream_replaced(UpstreamIndex upstream) { add<Metric::upstream_replaced_total>(1, upstream); }
     void upstream_connected(EndpointIndex endpoint, conf::ConnectResult result, Duration took) {
         add<Metric::upstream_connects_total>(1, endpoint, result);
         if (result != conf::ConnectResult::kOk) return;
-        observe<Metric::upstream_connect_duration_seconds>(seconds(took), layout_.upstream_of(endpoint));
+        observe<Metric::upstream_connect_duration_seconds>(took, layout_.upstream_of(endpoint));
     }
     void upstream_replied(UpstreamIndex upstream, conf::UpstreamVerb verb, conf::UpstreamReplyClass reply) {
         add<Metric::upstream_replies_total>(1, upstream, verb, reply);
@@ -143,10 +143,6 @@ class WorkerMetrics {
     using Cell = std::atomic<std::uint64_t>;
     static constexpr std::uint64_t kMinusOne = ~std::uint64_t{0};
 
-    [[nodiscard]] static double seconds(Duration duration) {
-        return std::chrono::duration<double>(duration).count();
-    }
-
     // One writer: a load and a store, no locked instruction.
     void bump(std::size_t index, std::uint64_t count) noexcept {
         Cell& cell = cells_[index];
@@ -159,15 +155,27 @@ class WorkerMetrics {
     }
 
     template <conf::Metric kMetric, typename... Index>
-    void observe(double value, Index... index) noexcept {
+    void observe(Duration took, Index... index) noexcept {
+        static_assert(conf::is_in_seconds(conf::row_of(kMetric)));
+        // Whole nanoseconds add up to the same in any order, so that no sum goes back over a reload.
+        const auto counted = static_cast<std::uint64_t>(std::max(took, Duration::zero()).count());
+        sort_in<kMetric>(std::chrono::duration<double>(took).count(), counted, index...);
+    }
+
+    template <conf::Metric kMetric, typename... Index>
+    void observe(std::uint64_t amount, Index... index) noexcept {
+        static_assert(!conf::is_in_seconds(conf::row_of(kMetric)));
+        sort_in<kMetric>(static_cast<double>(amount), amount, index...);
+    }
+
+    template <conf::Metric kMetric, typename... Index>
+    void sort_in(double value, std::uint64_t counted, Index... index) noexcept {
         constexpr std::span<const double> kBuckets = conf::row_of(kMetric).buckets;
         const std::size_t first = layout_.cell_of<kMetric>(index...);
         std::size_t bucket = 0;
         while (bucket < kBuckets.size() && value > kBuckets[bucket]) ++bucket;
         bump(first + bucket, 1);
-        Cell& sum = cells_[first + kBuckets.size() + 1];
-        const double before = std::bit_cast<double>(sum.load(std::memory_order_relaxed));
-        sum.store(std::bit_cast<std::uint64_t>(before + value), std::memory_order_relaxed);
+        bump(first + kBuckets.size() + 1, counted);
     }
 
     const MetricsLayout& layout_;

@@ -12,8 +12,21 @@ bool Admin::open(observe::AdminSources sources) {
     return open_http(std::move(sources)) && open_socket();
 }
 
+LimitBooks Admin::books() const {
+    const session::Settings& session = plan_->listeners.front().session;
+    return {.store = *limits_seen_.store,
+            .inventory = *limits_seen_.inventory,
+            .limits = session.limits,
+            .guessing = session.guessing};
+}
+
+void Admin::use(std::shared_ptr<const Plan> plan) {
+    const std::shared_ptr<const Plan> before = std::exchange(plan_, std::move(plan));
+    if (limits_commands_) limits_commands_->use(books());
+}
+
 bool Admin::open_http(observe::AdminSources sources) {
-    const std::optional<conf::Endpoint>& address = parts_.plan.config->admin.address;
+    const std::optional<conf::Endpoint>& address = plan_->config->admin.address;
     if (!address) return true;
     auto http =
         observe::AdminHttp::listen(parts_.loop.base(), address->text, std::move(sources), parts_.metrics);
@@ -29,7 +42,7 @@ bool Admin::open_http(observe::AdminSources sources) {
 }
 
 bool Admin::open_socket() {
-    const std::string& path = parts_.plan.config->admin.socket;
+    const std::string& path = plan_->config->admin.socket;
     if (path.empty()) return true;
     auto socket = observe::AdminSocket::listen(parts_.loop, {.path = path}, parts_.log);
     if (!socket) {
@@ -41,13 +54,7 @@ bool Admin::open_socket() {
     socket_ = std::move(*socket);
     // Its own way to the store: what belongs to a worker is on that worker's thread.
     limits_seen_ = parts_.limit_stores.open(parts_.loop, parts_.metrics);
-    const session::Settings& session = parts_.plan.listeners.front().session;
-    limits_commands_.emplace(parts_.loop,
-                             LimitBooks{.store = *limits_seen_.store,
-                                        .inventory = *limits_seen_.inventory,
-                                        .limits = session.limits,
-                                        .guessing = session.guessing},
-                             parts_.log);
+    limits_commands_.emplace(parts_.loop, books(), parts_.log);
     limits_commands_->add_to(*socket_);
     parts_.log.log(LogEvent::admin, {{LogField::address, "unix:" + path}});
     return true;

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "proxy/net/event_loop.h"
 #include "proxy/observe/admin_http.h"
@@ -21,22 +22,27 @@ class Admin {
     /// All outlive it.
     struct Parts {
         net::EventLoop& loop;
-        const Plan& plan;
         observe::LogSink& log;
         observe::WorkerMetrics& metrics;
         LimitStores& limit_stores;
     };
 
-    explicit Admin(const Parts& parts) : parts_(parts) {}
+    Admin(const Parts& parts, std::shared_ptr<const Plan> plan) : parts_(parts), plan_(std::move(plan)) {}
 
     /// Opens what the configuration names. False: one cannot be opened, and the log says why.
     [[nodiscard]] bool open(observe::AdminSources sources);
+
+    /// After a reload: whose limits operators look at.
+    void use(std::shared_ptr<const Plan> plan);
 
   private:
     [[nodiscard]] bool open_http(observe::AdminSources sources);
     [[nodiscard]] bool open_socket();
 
+    [[nodiscard]] LimitBooks books() const;
+
     const Parts parts_;
+    std::shared_ptr<const Plan> plan_;  ///< that is served
     std::unique_ptr<observe::AdminHttp> http_;
     LimitStores::Opened limits_seen_;  ///< by operators
     std::optional<LimitsCommands> limits_commands_;

@@ -1,11 +1,13 @@
 #include "proxy/server/authenticators.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 #include <variant>
 
 #include "auth/dialogue/mechanisms.h"
+#include "conf/differences.h"
 #include "proxy/server/cpus.h"
 #include "proxy/server/unservable.h"
 
@@ -14,6 +16,14 @@ namespace {
 
 using conf::LogEvent;
 using conf::LogField;
+
+/// Of Debian's libsasl2-modules; those that are configured come to them.
+constexpr std::array<std::string_view, 11> kUsualMechanisms{"PLAIN",         "LOGIN",
+                                                            "CRAM-MD5",      "DIGEST-MD5",
+                                                            "SCRAM-SHA-1",   "SCRAM-SHA-1-PLUS",
+                                                            "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
+                                                            "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS",
+                                                            "EXTERNAL"};
 
 /// How soon a changed users file is noticed.
 constexpr std::chrono::seconds kLookEvery{1};
@@ -44,61 +54,109 @@ Authenticators::Authenticators(net::EventLoop& loop)
     : loop_(loop), look_again_(loop, [this] { look_for_changes(); }) {}
 
 Authenticators::~Authenticators() {
+    *self_ = nullptr;
     stop_pool();
-    if (!is_library_free_) auth::SaslLibrary::abandon(std::move(library_));
+}
+
+Authenticators::Sasl::~Sasl() {
+    if (!is_free) auth::SaslLibrary::abandon(std::move(library));
 }
 
 std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSink& log,
-                                               net::BackgroundThread& background) {
+                                               net::BackgroundThread& background,
+                                               const Authenticators* before) {
     log_ = &log;
     background_ = &background;
     resolver_.emplace(background);
-    const conf::Config& config = *plan.config;
+    config_ = plan.config;
     std::vector<std::string> problems;
 
-    mechanisms_ = config.auth.mechanisms;
+    mechanisms_ = config_->auth.mechanisms;
     hostname_ = plan.hostname;
-    if (!start_engine(plan, problems)) return problems;
-    for (const std::string& name : config.auth.backends) open_backend(plan, name, problems);
+    if (!start_engine(plan, before, problems)) return problems;
+    for (const std::string& name : config_->auth.backends) open_backend(plan, name, before, problems);
     note_servable();
     if (problems.empty()) note_unservable();
     look_again_.start(kLookEvery);
     return problems;
 }
 
-bool Authenticators::start_engine(const Plan& plan, std::vector<std::string>& problems) {
+/// Its plugins are loaded once a process: what a reload may add is loaded from the start.
+Result<std::shared_ptr<Authenticators::Sasl>> Authenticators::sasl_for(const Plan& plan,
+                                                                       const Authenticators* before) {
     const conf::Auth& auth = plan.config->auth;
-    std::vector<auth::AuxpropSettings> auxprops;
+    auto sasl = std::make_shared<Sasl>();
     for (const std::string& name : auth.backends) {
-        const auto* const sasl = std::get_if<conf::SaslBackend>(&plan.config->backends.at(name));
-        if (sasl != nullptr && sasl->method == conf::SaslMethod::Auxprop)
-            auxprops.push_back(auxprop_settings(*sasl, plan.hostname));
+        const auto* const backend = std::get_if<conf::SaslBackend>(&plan.config->backends.at(name));
+        if (backend != nullptr && backend->method == conf::SaslMethod::Auxprop)
+            sasl->auxprops.push_back(auxprop_settings(*backend, plan.hostname));
+    }
+    if (before != nullptr) {
+        if (sasl->auxprops != before->sasl_->auxprops)
+            return fail("backends: the options of Cyrus SASL's plugins are read at start only: restart");
+        for (const std::string& mechanism : mechanisms_) {
+            if (!before->sasl_->library->has(mechanism))
+                return fail("auth.mechanisms: the plugin of " + mechanism +
+                            " is loaded at start only: restart");
+        }
+        return before->sasl_;
+    }
+    std::vector<std::string> loaded = mechanisms_;
+    for (const std::string_view usual : kUsualMechanisms) {
+        if (std::ranges::find(loaded, usual) == loaded.end()) loaded.emplace_back(usual);
     }
     auto library = auth::SaslLibrary::start(
         {.log = [log = log_](std::string_view line) { log->log(LogEvent::debug, {{LogField::what, line}}); },
-         .mechanisms = mechanisms_,
-         .auxprops = std::move(auxprops)});
-    auto fake = auth.scram_secret ? auth::ScramFake::make(auth.scram_secret->reveal())
-                                  : auth::ScramFake::make_random();
-    auto cache = auth::VerifyCache::make({.time_to_live = auth.cache.ttl, .entries = auth.cache.size});
-    if (!library) problems.push_back(library.error().message);
-    if (!fake) problems.push_back("auth.scram_secret_file: " + fake.error().message);
+         .mechanisms = std::move(loaded),
+         .auxprops = sasl->auxprops});
+    if (!library) return std::unexpected(std::move(library.error()));
+    sasl->library = std::move(*library);
+    return sasl;
+}
+
+/// What was right a moment ago still is, unless other backends are asked.
+Result<std::shared_ptr<auth::VerifyCache>> Authenticators::cache_for(const conf::Config& config,
+                                                                     const Authenticators* before) {
+    if (before != nullptr && conf::same_settings(*before->config_, config, "auth.cache") &&
+        conf::same_settings(*before->config_, config, "backends")) {
+        return before->cache_;
+    }
+    auto made =
+        auth::VerifyCache::make({.time_to_live = config.auth.cache.ttl, .entries = config.auth.cache.size});
+    if (!made) return std::unexpected(std::move(made.error()));
+    return std::shared_ptr<auth::VerifyCache>(std::move(*made));
+}
+
+bool Authenticators::start_engine(const Plan& plan, const Authenticators* before,
+                                  std::vector<std::string>& problems) {
+    const conf::Auth& auth = plan.config->auth;
+    auto sasl = sasl_for(plan, before);
+    auto cache = cache_for(*plan.config, before);
+    if (!sasl) problems.push_back(sasl.error().message);
     if (!cache) problems.push_back(cache.error().message);
+    // Strangers go on to look as they did.
+    if (before != nullptr && !auth.scram_secret && !before->config_->auth.scram_secret) {
+        fake_ = before->fake_;
+    } else {
+        auto fake = auth.scram_secret ? auth::ScramFake::make(auth.scram_secret->reveal())
+                                      : auth::ScramFake::make_random();
+        if (fake) fake_ = std::make_shared<const auth::ScramFake>(std::move(*fake));
+        if (!fake) problems.push_back("auth.scram_secret_file: " + fake.error().message);
+    }
     if (!problems.empty()) return false;
-    library_ = std::move(*library);
-    fake_ = std::move(*fake);
+    sasl_ = std::move(*sasl);
     cache_ = std::move(*cache);
-    engine_ = std::make_unique<auth::CyrusEngine>(*library_, plan.hostname);
+    engine_ = std::make_unique<auth::CyrusEngine>(*sasl_->library, plan.hostname);
     pool_ = std::make_unique<auth::VerifyPool>(
         auth::VerifyPool::Settings{.threads = auth.concurrency.value_or(usable_cpus()), .queue = auth.queue});
     return true;
 }
 
-void Authenticators::open_backend(const Plan& plan, const std::string& name,
+void Authenticators::open_backend(const Plan& plan, const std::string& name, const Authenticators* before,
                                   std::vector<std::string>& problems) {
     const conf::Backend& backend = plan.config->backends.at(name);
     if (const auto* const file = std::get_if<conf::FileBackend>(&backend)) {
-        open_file(name, *file, problems);
+        open_file(name, *file, before, problems);
     } else if (const auto* const redis = std::get_if<conf::RedisBackend>(&backend)) {
         open_redis(name, *redis, plan.workers, problems);
     } else if (const auto* const sasl = std::get_if<conf::SaslBackend>(&backend)) {
@@ -127,7 +185,15 @@ void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend&
 }
 
 void Authenticators::open_file(const std::string& name, const conf::FileBackend& file,
-                               std::vector<std::string>& problems) {
+                               const Authenticators* before, std::vector<std::string>& problems) {
+    // A big file is not read twice; whether it has changed is looked at in the background.
+    if (before != nullptr) {
+        for (const Opened& opened : before->opened_) {
+            if (!opened.file || opened.file->path() != file.path) continue;
+            opened_.push_back({.name = name, .file = opened.file, .redis = nullptr});
+            return;
+        }
+    }
     auto store = std::make_shared<backends::FileStore>(file.path);
     if (const auto loaded = store->reload(); !loaded) {
         problems.push_back(loaded.error().text());
@@ -215,10 +281,11 @@ void Authenticators::note_servable() {
 /// The next look is only timed when this one has ended, so that a slow disk piles nothing up.
 void Authenticators::look_for_changes() {
     reload();
-    background_->post([this, loop = &loop_] {
-        loop->post([this] {
-            note_servable();
-            look_again_.start(kLookEvery);
+    background_->post([self = self_, loop = &loop_] {
+        loop->post([self] {
+            if (*self == nullptr) return;
+            (*self)->note_servable();
+            (*self)->look_again_.start(kLookEvery);
         });
     });
 }
@@ -239,7 +306,7 @@ void Authenticators::reload() {
 void Authenticators::stop_pool() {
     if (pool_) pool_->stop();
     for (const Opened& opened : opened_) {
-        if (opened.auxprop && !opened.auxprop->stop()) is_library_free_ = false;
+        if (opened.auxprop && !opened.auxprop->stop()) sasl_->is_free = false;
     }
 }
 

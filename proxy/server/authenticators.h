@@ -35,9 +35,11 @@ class Authenticators {
     Authenticators& operator=(const Authenticators&) = delete;
 
     /// Loads everything; what is returned is wrong and must be told. `log` and `background` outlive this
-    /// object.
+    /// object. `before`: those that these shall replace, if any: what a process has but once is shared with
+    /// them, and what they know is not forgotten where it still holds.
     [[nodiscard]] std::vector<std::string> start(const Plan& plan, observe::LogSink& log,
-                                                 net::BackgroundThread& background);
+                                                 net::BackgroundThread& background,
+                                                 const Authenticators* before = nullptr);
 
     /// Reads the users files and the passwords of Redis again, in the background; a bad one changes nothing
     /// and is logged.
@@ -68,9 +70,22 @@ class Authenticators {
         std::shared_ptr<auth::StandIn> stand_in = {};
     };
 
-    [[nodiscard]] bool start_engine(const Plan& plan, std::vector<std::string>& problems);
-    void open_backend(const Plan& plan, const std::string& name, std::vector<std::string>& problems);
-    void open_file(const std::string& name, const conf::FileBackend& file,
+    /// The library as the process has it, once for all generations.
+    struct Sasl {
+        std::unique_ptr<auth::SaslLibrary> library;
+        std::vector<auth::AuxpropSettings> auxprops;
+        bool is_free = true;  ///< no look-up is stuck inside it
+        ~Sasl();
+    };
+
+    [[nodiscard]] bool start_engine(const Plan& plan, const Authenticators* before,
+                                    std::vector<std::string>& problems);
+    [[nodiscard]] Result<std::shared_ptr<Sasl>> sasl_for(const Plan& plan, const Authenticators* before);
+    [[nodiscard]] Result<std::shared_ptr<auth::VerifyCache>> cache_for(const conf::Config& config,
+                                                                       const Authenticators* before);
+    void open_backend(const Plan& plan, const std::string& name, const Authenticators* before,
+                      std::vector<std::string>& problems);
+    void open_file(const std::string& name, const conf::FileBackend& file, const Authenticators* before,
                    std::vector<std::string>& problems);
     void open_redis(const std::string& name, const conf::RedisBackend& redis, unsigned workers,
                     std::vector<std::string>& problems);
@@ -93,15 +108,16 @@ class Authenticators {
     Servable servable_ = std::make_shared<const std::vector<std::string>>();
     std::function<void(const Servable&)> told_;
     std::unique_ptr<SaslauthdLog> saslauthd_log_;
-    std::optional<auth::ScramFake> fake_;
-    std::unique_ptr<auth::VerifyCache> cache_;
-    std::unique_ptr<auth::SaslLibrary> library_;
+    std::shared_ptr<const conf::Config> config_;
+    std::shared_ptr<const auth::ScramFake> fake_;
+    std::shared_ptr<auth::VerifyCache> cache_;
+    std::shared_ptr<Sasl> sasl_;
     std::unique_ptr<auth::CyrusEngine> engine_;
     std::unique_ptr<auth::VerifyPool> pool_;
-    bool is_library_free_ = true;  ///< no look-up is stuck inside it
     observe::LogSink* log_ = nullptr;
     net::BackgroundThread* background_ = nullptr;
     std::optional<net::Resolver> resolver_;
+    std::shared_ptr<Authenticators*> self_ = std::make_shared<Authenticators*>(this);  ///< of the main thread
     net::Timer look_again_;
 };
 

@@ -25,12 +25,12 @@ WallTime wall_now() {
 
 }  // namespace
 
-Connection::Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Plan> plan,
+Connection::Connection(Worker& worker, ConnectionId id, WorkerGeneration& generation,
                        const ListenerPlan& listener, ConnectionSlot slot, net::UniqueFd socket,
                        const net::SocketAddress& peer)
     : worker_(worker),
       id_(id),
-      plan_(std::move(plan)),
+      generation_(generation),
       listener_(listener),
       slot_(std::move(slot)),
       address_(peer),
@@ -42,11 +42,11 @@ Connection::Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Pl
     context_.client_ip = peer.ip_string();
     context_.client_port = peer.port();
     context_.began = worker.loop().now();
-    worker_.facts().opened(context_);
+    generation_.facts().opened(context_);
 }
 
 Connection::~Connection() {
-    worker_.verifier().cancel(id_);
+    generation_.verifier().cancel(id_);
     leave_upstream(session::UpstreamGoodbye::kAbort);
 }
 
@@ -76,13 +76,13 @@ void Connection::begin_session(net::TlsStart tls_start) {
         return conversation_->on(session::ClientArrived{});
     }
     conversation_->on(
-        session::ClientConnected{.tls = false, .offer = worker_.offer(listener_), .auth = auth_offer()});
+        session::ClientConnected{.tls = false, .offer = generation_.offer(listener_), .auth = auth_offer()});
 }
 
 session::AuthOffer Connection::auth_offer() const {
     const bool has_name =
         !listener_.tls_settings.client_ca.empty() && client_.ssl() != nullptr && !certificate_name().empty();
-    return {.servable = worker_.servable(), .has_certificate = has_name};
+    return {.servable = generation_.servable(), .has_certificate = has_name};
 }
 
 std::string Connection::certificate_name() const {
@@ -108,13 +108,13 @@ void Connection::admit_client() {
 
 void Connection::begin_implicit_tls() {
     if (!take_handshake_slot()) {
-        worker_.facts().rejected(listener_.index, listener_.name, context_.client_ip,
-                                 conf::RejectReason::kTlsHandshakes);
+        generation_.facts().rejected(listener_.index, listener_.name, context_.client_ip,
+                                     conf::RejectReason::kTlsHandshakes);
         return end(conf::CloseReason::kTlsError);
     }
     awaits_tls_ = true;
     deadline_.start(listener_.session.handshake_timeout);
-    client_.start_tls_server(worker_.tls_context(listener_), tls_start_);
+    client_.start_tls_server(generation_.tls_context(listener_), tls_start_);
 }
 
 std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
@@ -152,12 +152,13 @@ void Connection::on_tls_established(net::Transport& /*transport*/) {
     context_.tls_version = facts.version;
     context_.tls_cipher = facts.cipher;
     context_.tls_resumed = facts.resumed;
-    worker_.facts().tls_established(context_, awaits_tls_);
+    generation_.facts().tls_established(context_, awaits_tls_);
     if (std::exchange(awaits_tls_, false)) {
-        conversation_->on(
-            session::ClientConnected{.tls = true, .offer = worker_.offer(listener_), .auth = auth_offer()});
+        conversation_->on(session::ClientConnected{
+            .tls = true, .offer = generation_.offer(listener_), .auth = auth_offer()});
     } else {
-        conversation_->on(session::TlsEstablished{.offer = worker_.offer(listener_), .auth = auth_offer()});
+        conversation_->on(
+            session::TlsEstablished{.offer = generation_.offer(listener_), .auth = auth_offer()});
     }
     after_event();
 }
@@ -184,8 +185,8 @@ void Connection::client_closed(net::CloseCause cause) {
     }
     const bool in_starttls = conversation_->state() == session::State::kAwaitingTls;
     if (awaits_tls_ || in_starttls) {
-        worker_.facts().tls_failed(context_, awaits_tls_, tls_failure_label(cause, client_.tls_failure()),
-                                   client_.tls_failure());
+        generation_.facts().tls_failed(context_, awaits_tls_, tls_failure_label(cause, client_.tls_failure()),
+                                       client_.tls_failure());
     }
     conversation_->on(session::ClientClosed{});
 }
@@ -205,16 +206,16 @@ bool Connection::take_handshake_slot() {
 }
 
 void Connection::start_tls() {
-    client_.start_tls_server(worker_.tls_context(listener_));
+    client_.start_tls_server(generation_.tls_context(listener_));
 }
 
 void Connection::ask_verifier(auth::Step step) {
     if (step.is_first) step.channel = channel_for(step.mechanism);
-    worker_.verifier().step(id_, std::move(step));
+    generation_.verifier().step(id_, std::move(step));
 }
 
 void Connection::cancel_verifier() {
-    worker_.verifier().cancel(id_);
+    generation_.verifier().cancel(id_);
 }
 
 void Connection::set_deadline(Duration from_now) {
@@ -228,7 +229,7 @@ void Connection::resume_client() {
 
 void Connection::report(const session::Fact& fact) {
     if (lease_ && std::holds_alternative<session::UpstreamFailed>(fact)) pool_->note_failure(*lease_);
-    worker_.facts().take(context_, conversation_->user(), worker_.loop().now(), fact);
+    generation_.facts().take(context_, conversation_->user(), worker_.loop().now(), fact);
 }
 
 void Connection::close(session::CloseReason reason) {
@@ -266,7 +267,8 @@ void Connection::on_deadline() {
     }
     const bool in_handshake = awaits_tls_ || conversation_->state() == session::State::kAwaitingTls;
     if (in_handshake) {
-        worker_.facts().tls_failed(context_, awaits_tls_, conf::TlsFailure::kTimeout, "not finished in time");
+        generation_.facts().tls_failed(context_, awaits_tls_, conf::TlsFailure::kTimeout,
+                                       "not finished in time");
         return end(conf::CloseReason::kTlsTimeout);
     }
     conversation_->on(session::TimerFired{.upstream_is_stuck = is_upstream_congested()});
@@ -303,9 +305,9 @@ void Connection::end(conf::CloseReason reason) {
         last.commands = conversation_->commands();
         last.errors = conversation_->errors();
     }
-    worker_.facts().closed(context_, worker_.loop().now(), last);
+    generation_.facts().closed(context_, worker_.loop().now(), last);
     leave_upstream(session::UpstreamGoodbye::kAbort);
-    worker_.forget_upstreams_of(id_);
+    generation_.forget_upstreams_of(id_);
     client_.finish(kGrace);
     worker_.reap(id_);
 }

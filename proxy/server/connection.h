@@ -21,16 +21,18 @@
 namespace gatepost::server {
 
 class Worker;
+class WorkerGeneration;
 
 class Connection final : private net::TransportHandler, private session::Actions {
   public:
-    /// `plan` is kept as long as the connection lives. Nothing happens before start().
-    Connection(Worker& worker, ConnectionId id, std::shared_ptr<const Plan> plan,
-               const ListenerPlan& listener, ConnectionSlot slot, net::UniqueFd socket,
-               const net::SocketAddress& peer);
+    /// `generation`, of which `listener` is, outlives the connection. Nothing happens before start().
+    Connection(Worker& worker, ConnectionId id, WorkerGeneration& generation, const ListenerPlan& listener,
+               ConnectionSlot slot, net::UniqueFd socket, const net::SocketAddress& peer);
     ~Connection() override;
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
+
+    [[nodiscard]] WorkerGeneration& generation() noexcept { return generation_; }
 
     void start();
     void on_verdict(auth::Verdict verdict);
@@ -84,7 +86,7 @@ class Connection final : private net::TransportHandler, private session::Actions
 
     Worker& worker_;
     const ConnectionId id_;
-    const std::shared_ptr<const Plan> plan_;
+    WorkerGeneration& generation_;
     const ListenerPlan& listener_;
     ConnectionSlot slot_;
     net::HandshakeSlots::Slot handshake_;

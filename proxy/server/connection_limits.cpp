@@ -8,10 +8,10 @@ namespace gatepost::server {
 
 void Connection::ask_limits(std::vector<policy::LimitQuestion> questions) {
     const std::uint64_t question = ++limits_question_;
-    worker_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
-                         [worker = &worker_, id = id_, question](policy::LimitAnswers answers) {
-                             worker->on_limits(id, question, std::move(answers));
-                         });
+    generation_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
+                             [worker = &worker_, id = id_, question](policy::LimitAnswers answers) {
+                                 worker->on_limits(id, question, std::move(answers));
+                             });
 }
 
 void Connection::forget_limits(std::vector<policy::LimitQuestion> asked) {
@@ -19,8 +19,8 @@ void Connection::forget_limits(std::vector<policy::LimitQuestion> asked) {
 }
 
 void Connection::charge_limits(std::vector<policy::LimitQuestion> questions) {
-    worker_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
-                         [](const policy::LimitAnswers&) {});
+    generation_.limits().ask(std::move(questions), worker_.loop().now(), worker_.loop(),
+                             [](const policy::LimitAnswers&) {});
 }
 
 void Connection::on_limits(std::uint64_t question, policy::LimitAnswers answers) {

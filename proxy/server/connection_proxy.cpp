@@ -17,9 +17,9 @@ std::size_t Connection::take_proxy_header(ByteView bytes) {
     }
     const auto& header = std::get<net::ProxyHeader>(parsed);
     awaits_proxy_header_ = false;
-    worker_.facts().proxy_header(context_,
-                                 header.version == 1 ? conf::ProxyVersion::kV1 : conf::ProxyVersion::kV2,
-                                 conf::ProxyResult::kOk, "");
+    generation_.facts().proxy_header(context_,
+                                     header.version == 1 ? conf::ProxyVersion::kV1 : conf::ProxyVersion::kV2,
+                                     conf::ProxyResult::kOk, "");
     if (!header.is_local) {
         context_.peer_ip = std::exchange(context_.client_ip, header.source.ip_string());
         context_.client_port = header.source.port();
@@ -37,7 +37,7 @@ std::size_t Connection::take_proxy_header(ByteView bytes) {
 }
 
 void Connection::proxy_failed(conf::ProxyVersion version, conf::ProxyResult result, std::string_view reason) {
-    worker_.facts().proxy_header(context_, version, result, reason);
+    generation_.facts().proxy_header(context_, version, result, reason);
     end(conf::CloseReason::kProxyProtocol);
 }
 

@@ -9,8 +9,8 @@
 namespace gatepost::server {
 
 void Connection::open_upstream(const session::UpstreamWanted& wanted) {
-    pool_ = &worker_.pool(wanted.upstream);
-    worker_.describe_upstream(wanted.upstream, context_);
+    pool_ = &generation_.pool(wanted.upstream);
+    generation_.describe_upstream(wanted.upstream, context_);
     ticket_ = pool_->ask(
         {.session = id_.value,
          .address = address_,
@@ -32,7 +32,7 @@ void Connection::upstream_answered(std::expected<upstream::Lease, upstream::Open
     }
     lease_ = std::move(*outcome);
     lease_->transport->set_handler(*this);
-    worker_.describe_endpoint(lease_->endpoint, lease_->name, context_);
+    generation_.describe_endpoint(lease_->endpoint, lease_->name, context_);
     conversation_->on(
         session::UpstreamReady{.capabilities = lease_->capabilities, .was_used = lease_->was_used()});
     after_event();

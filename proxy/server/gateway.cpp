@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <random>
+#include <set>
 #include <signal.h>
 #include <unistd.h>
 #include <utility>
@@ -15,10 +16,9 @@
 #include "proxy/observe/metrics_registry.h"
 #include "proxy/policy/memory_limit_store.h"
 #include "proxy/server/admin.h"
-#include "proxy/server/authenticators.h"
+#include "proxy/server/generation.h"
 #include "proxy/server/limit_stores.h"
-#include "proxy/server/upstream_watch.h"
-#include "proxy/server/worker.h"
+#include "proxy/server/reload.h"
 
 namespace gatepost::server {
 namespace {
@@ -44,37 +44,38 @@ WallTime wall_now() {
 }
 
 /// Members are in the order in which they may be needed: each is destroyed before what it leans on.
-class Gateway {
+class Gateway final : private ReloadHost {
   public:
-    explicit Gateway(std::shared_ptr<const Plan> plan)
-        : plan_(std::move(plan)),
-          log_(plan_->config->log.level),
-          registry_(label_sets(*plan_)),
-          metrics_(registry_.add_worker()),
-          began_(Clock::now()) {}
+    explicit Gateway(const std::shared_ptr<const Plan>& plan)
+        : log_(plan->config->log.level),
+          registry_(std::make_shared<observe::MetricsRegistry>(label_sets(*plan))),
+          metrics_(registry_->add_worker()),
+          began_(Clock::now()),
+          current_(std::make_unique<Generation>(
+              process_, 1, plan, std::make_shared<observe::MetricsRegistry>(label_sets(*plan), registry_))) {}
 
-    ~Gateway() {
-        acceptors_.clear();
-        watches_.clear();
-        authenticators_.stop_pool();
+    ~Gateway() override {
+        acceptors_.close();
+        // Verdicts are posted to the workers, and what these have leans on its generation.
+        current_->authenticators().stop_pool();
+        for (const auto& former : former_) former->authenticators().stop_pool();
         for (const auto& worker : workers_) worker->stop();
+        workers_.clear();
     }
 
     [[nodiscard]] Exit run() {
         ::signal(SIGPIPE, SIG_IGN);
-        registry_.watch(log_);
-        registry_.config_loaded(wall_now());
-        if (!start_authenticators() || !open_limit_stores() || !open_listeners()) return failure_;
-        if (!start_workers() || !open_admin()) return failure_;
-        if (!watch_upstreams()) return failure_;
-        authenticators_.on_servable([this](const Servable& servable) {
-            for (const auto& worker : workers_) worker->set_servable(servable);
-        });
+        current_->registry()->config_loaded(wall_now(), plan().hash);
+        if (!load() || !open_limit_stores()) return failure_;
+        make_workers();
+        if (!serve_first() || !open_admin()) return failure_;
+        reload_.emplace(process_, static_cast<ReloadHost&>(*this));
+        reload_->watch_files();
         watch_signals();
         log_.log(LogEvent::start, {{LogField::version, GATEPOST_VERSION},
                                    {LogField::pid, static_cast<std::int64_t>(::getpid())},
-                                   {LogField::workers, plan_->workers},
-                                   {LogField::listeners, plan_->listeners.size()}});
+                                   {LogField::workers, plan().workers},
+                                   {LogField::listeners, plan().listeners.size()}});
         loop_.run();
         log_.log(LogEvent::stop, {{LogField::reason, "signal"},
                                   {LogField::sessions, connections()},
@@ -83,13 +84,15 @@ class Gateway {
     }
 
   private:
-    bool start_authenticators() {
-        const std::vector<std::string> problems = authenticators_.start(*plan_, log_, background_);
+    [[nodiscard]] const Plan& plan() const { return *current_->plan(); }
+
+    bool load() {
+        const std::vector<std::string> problems = current_->load(nullptr);
         for (const std::string& problem : problems) {
             log_.log(LogEvent::config_refused,
-                     {{LogField::file, plan_->config->file}, {LogField::what, problem}});
+                     {{LogField::file, plan().config->file}, {LogField::what, problem}});
         }
-        for (const conf::Problem& note : conf::notes(*plan_->config))
+        for (const conf::Problem& note : conf::notes(*plan().config))
             log_.log(LogEvent::config_note, {{LogField::file, note.file}, {LogField::what, note.message}});
         if (problems.empty()) return true;
         failure_ = Exit::kBadConfiguration;
@@ -97,83 +100,112 @@ class Gateway {
     }
 
     bool open_limit_stores() {
-        auto made =
-            LimitStores::make(plan_->config->limit_store, plan_->workers,
-                              {.memory = limits_, .resolver = resolver_, .log = log_, .registry = registry_});
+        auto made = LimitStores::make(
+            plan().config->limit_store, plan().workers,
+            {.memory = limits_, .resolver = resolver_, .log = log_, .registry = *current_->registry()});
         if (made) {
             limit_stores_ = std::move(*made);
             return true;
         }
         log_.log(LogEvent::config_refused,
-                 {{LogField::file, plan_->config->file}, {LogField::what, made.error().message}});
+                 {{LogField::file, plan().config->file}, {LogField::what, made.error().message}});
         failure_ = Exit::kBadConfiguration;
         return false;
     }
 
-    bool open_listeners() {
-        for (const ListenerPlan& listener : plan_->listeners) {
+    void make_workers() {
+        const WorkerParts parts{
+            .log = log_,
+            .registry = *registry_,
+            .limit_stores = *limit_stores_,
+            .generation_idle =
+                [this](std::uint64_t number) { loop_.post([this, number] { generation_idle(number); }); },
+            .generation_gone =
+                [this](std::uint64_t number) { loop_.post([this, number] { generation_gone(number); }); }};
+        for (unsigned i = 0; i < plan().workers; ++i) workers_.push_back(std::make_unique<Worker>(i, parts));
+    }
+
+    bool serve_first() {
+        auto doors = open_doors(plan());
+        if (!doors) return false;
+        Result<void> made = current_->prepare();
+        if (made) made = current_->watch_upstreams([this] { upstreams_changed(); });
+        if (!made) {
+            log_.log(LogEvent::internal_error, {{LogField::what, made.error().message}});
+            return false;
+        }
+        let_in(std::move(*doors));
+        for (const auto& worker : workers_) worker->start();
+        return true;
+    }
+
+    // ReloadHost
+    [[nodiscard]] Generation& served() override { return *current_; }
+    [[nodiscard]] bool is_draining() const override { return draining_; }
+    void upstreams_changed() override { note_ready(); }
+
+    [[nodiscard]] Result<std::vector<Acceptors::Door>> open_doors(const Plan& plan) override {
+        std::vector<Acceptors::Door> doors;
+        std::multiset<std::string> open = open_;
+        for (const ListenerPlan& listener : plan.listeners) {
+            doors.push_back({.address = listener.address, .socket = {}});
+            if (const auto found = open.find(listener.address); found != open.end()) {
+                open.erase(found);
+                continue;
+            }
             Result<net::UniqueFd> socket = net::listen_on(listener.address);
             if (!socket) {
                 log_.log(LogEvent::listener_failed, {{LogField::listener, listener.name},
                                                      {LogField::address, listener.address},
                                                      {LogField::what, socket.error().message}});
-                return false;
+                return std::unexpected(std::move(socket.error()));
             }
-            registry_.set_connections_limit(listener.index, listener.max_connections);
             log_.log(LogEvent::listener, {{LogField::listener, listener.name},
                                           {LogField::address, net::local_address(socket->get()).to_string()},
                                           {LogField::mode, mode_of(listener.tls)}});
-            listening_.push_back(std::move(*socket));
+            doors.back().socket = std::move(*socket);
         }
-        for (std::size_t i = 0; i < plan_->certificates.size(); ++i) {
-            registry_.set_certificate_not_after(observe::CertificateIndex{static_cast<std::uint32_t>(i)},
-                                                plan_->certificates[i].not_after);
-        }
-        return true;
+        return doors;
     }
 
-    bool start_workers() {
-        const WorkerParts parts{.plan = plan_,
-                                .log = log_,
-                                .registry = registry_,
-                                .authenticators = authenticators_,
-                                .limit_stores = *limit_stores_,
-                                .pool_groups = pool_groups_,
-                                .served = [this](std::size_t upstream, std::size_t endpoint,
-                                                 const net::SocketAddress& address, bool good) {
-                                    loop_.post([this, upstream, endpoint, address, good] {
-                                        if (upstream < watches_.size())
-                                            watches_[upstream]->served(endpoint, address, good);
-                                    });
-                                }};
-        for (const UpstreamPlan& upstream : plan_->upstreams) {
-            pool_groups_.push_back(std::make_unique<upstream::PoolGroup>());
-            registry_.set_upstream_connections_limit(
-                upstream.index,
-                plan_->config->upstreams[static_cast<std::size_t>(upstream.index)].pool.max_connections);
+    void serve(std::unique_ptr<Generation> generation, std::vector<Acceptors::Door> doors) override {
+        current_->quiet();
+        for (const ListenerPlan& listener : generation->plan()->listeners)
+            listener.slots->set_cap(listener.max_connections);
+        former_.push_back(std::exchange(current_, std::move(generation)));
+        limit_stores_->use(*current_->registry());
+        current_->registry()->config_loaded(wall_now(), plan().hash);
+        let_in(std::move(doors));
+        admin_->use(current_->plan());
+        note_ready();
+    }
+
+    void bury(std::unique_ptr<Generation> generation) override {
+        generation->quiet();
+        generation->drop();
+        if (generation->is_held()) former_.push_back(std::move(generation));
+    }
+
+    void generation_idle(std::uint64_t number) {
+        for (const auto& former : former_) {
+            if (former->number() == number && former->one_is_idle()) former->drop();
         }
-        for (unsigned i = 0; i < plan_->workers; ++i) {
-            Result<std::unique_ptr<Worker>> worker = Worker::make(i, parts);
-            if (!worker) {
-                log_.log(LogEvent::internal_error, {{LogField::what, worker.error().message}});
-                return false;
-            }
-            workers_.push_back(std::move(*worker));
-        }
-        // A single worker needs nobody to hand it connections (decisions 25).
-        for (std::size_t i = 0; i < listening_.size(); ++i) {
-            if (workers_.size() == 1) {
-                workers_.front()->accept_from(i, std::move(listening_[i]));
-                continue;
-            }
-            acceptors_.push_back(std::make_unique<net::Acceptor>(
-                loop_, std::move(listening_[i]),
-                [this, i](net::UniqueFd socket, const net::SocketAddress& peer) {
-                    less_loaded_of_two().adopt(i, std::move(socket), peer);
-                }));
-        }
-        for (const auto& worker : workers_) worker->start();
-        return true;
+    }
+
+    void generation_gone(std::uint64_t number) {
+        std::erase_if(former_, [number](const std::unique_ptr<Generation>& former) {
+            return former->number() == number && former->one_is_gone();
+        });
+    }
+
+    /// A single worker needs nobody to hand it connections (decisions 25).
+    void let_in(std::vector<Acceptors::Door> doors) {
+        open_.clear();
+        for (const Acceptors::Door& door : doors) open_.insert(door.address);
+        const std::uint64_t number = current_->number();
+        if (workers_.size() == 1) return workers_.front()->serve(number, std::move(doors));
+        acceptors_.serve(std::move(doors));
+        for (const auto& worker : workers_) worker->serve(number, {});
     }
 
     Worker& less_loaded_of_two() {
@@ -184,52 +216,29 @@ class Gateway {
     }
 
     bool open_admin() {
-        admin_.emplace(Admin::Parts{
-            .loop = loop_, .plan = *plan_, .log = log_, .metrics = metrics_, .limit_stores = *limit_stores_});
-        return admin_->open({.metrics =
-                                 [this] {
-                                     for (const auto& watch : watches_) watch->count_connections();
-                                     return registry_.scrape();
-                                 },
+        admin_.emplace(
+            Admin::Parts{.loop = loop_, .log = log_, .metrics = metrics_, .limit_stores = *limit_stores_},
+            current_->plan());
+        return admin_->open({.metrics = [this] { return current_->scrape(); },
                              .unready_because = [this] { return unready_because(); }});
     }
 
-    bool watch_upstreams() {
-        for (std::size_t i = 0; i < plan_->upstreams.size(); ++i) {
-            Result<upstream::OpenerSettings> opener = make_opener_settings(*plan_, i);
-            if (!opener) {
-                log_.log(LogEvent::internal_error, {{LogField::what, opener.error().message}});
-                return false;
-            }
-            watches_.push_back(std::make_unique<UpstreamWatch>(
-                loop_, resolver_, *plan_, i, std::move(*opener), log_, registry_, metrics_,
-                [this, i](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
-                    for (const auto& worker : workers_) worker->set_snapshot(i, snapshot);
-                    if (watches_.size() == plan_->upstreams.size()) note_ready();
-                }));
-        }
-        return true;
-    }
-
-    /// Mail of some clients can be served while one upstream is there.
     std::vector<std::string> unready_because() const {
         std::vector<std::string> reasons;
         if (draining_) reasons.emplace_back("draining");
-        if (std::ranges::any_of(watches_, [](const auto& watch) { return watch->has_healthy(); }))
-            return reasons;
-        for (const auto& watch : watches_)
-            reasons.push_back("no server of upstream " + watch->name() + " is healthy");
+        const std::vector<std::string> unhealthy = current_->unhealthy_upstreams();
+        reasons.insert(reasons.end(), unhealthy.begin(), unhealthy.end());
         return reasons;
     }
 
     Duration longest_reply_timeout() const {
         Duration longest{};
-        for (const conf::Upstream& upstream : plan_->config->upstreams)
+        for (const conf::Upstream& upstream : plan().config->upstreams)
             longest = std::max<Duration>(longest, upstream.reply_timeout);
         return longest;
     }
 
-    void note_ready() { registry_.set_ready(unready_because().empty()); }
+    void note_ready() { current_->registry()->set_ready(unready_because().empty()); }
 
     void watch_signals() {
         signals_.push_back(
@@ -237,11 +246,8 @@ class Gateway {
         signals_.push_back(
             std::make_unique<net::SignalWatch>(loop_, SIGINT, [this] { on_end_signal("SIGINT"); }));
         signals_.push_back(std::make_unique<net::SignalWatch>(loop_, SIGHUP, [this] {
-            authenticators_.reload();
-            log_.log(LogEvent::signal, {{LogField::signal, "SIGHUP"},
-                                        {LogField::what,
-                                         "users files are read again; the configuration and the "
-                                         "certificates are read at start only"}});
+            log_.log(LogEvent::signal, {{LogField::signal, "SIGHUP"}, {LogField::what, "reloading"}});
+            reload_->begin(ReloadTrigger::kSignal, {});
         }));
     }
 
@@ -249,14 +255,14 @@ class Gateway {
         log_.log(LogEvent::signal,
                  {{LogField::signal, name}, {LogField::what, draining_ ? "ending now" : "draining"}});
         if (std::exchange(draining_, true)) return end_now();
-        registry_.set_draining(true);
+        current_->registry()->set_draining(true);
         note_ready();
-        drain_step_.start(plan_->config->drain.delay);
+        drain_step_.start(plan().config->drain.delay);
     }
 
     /// Every session ends, and says so in the log, whatever is under way.
     void end_now() {
-        acceptors_.clear();
+        acceptors_.close();
         for (const auto& worker : workers_) {
             worker->stop_accepting();
             worker->abort_all();
@@ -271,12 +277,12 @@ class Gateway {
     /// they exist (decisions 7).
     void on_drain_step() {
         if (!std::exchange(closing_, true)) {
-            acceptors_.clear();
+            acceptors_.close();
             for (const auto& worker : workers_) {
                 worker->stop_accepting();
                 worker->drain();
             }
-            drain_until_ = Clock::now() + plan_->config->drain.timeout;
+            drain_until_ = Clock::now() + plan().config->drain.timeout;
             last_wait_until_ = drain_until_ + longest_reply_timeout();
         } else if (connections() == 0 || Clock::now() >= last_wait_until_) {
             return loop_.stop();
@@ -292,23 +298,32 @@ class Gateway {
         return count;
     }
 
-    const std::shared_ptr<const Plan> plan_;
     observe::LogSink log_;
-    observe::MetricsRegistry registry_;
+    /// What outlives generations counts here.
+    const std::shared_ptr<observe::MetricsRegistry> registry_;
     observe::WorkerMetrics& metrics_;
     const TimePoint began_;
     net::EventLoop loop_;
     net::BackgroundThread background_;
     net::Resolver resolver_{background_};
-    Authenticators authenticators_{loop_};
     policy::MemoryLimitStore limits_;
     std::unique_ptr<LimitStores> limit_stores_;
-    std::vector<net::UniqueFd> listening_;
-    std::vector<std::unique_ptr<upstream::PoolGroup>> pool_groups_;  ///< by upstream
     std::vector<std::unique_ptr<Worker>> workers_;
-    std::vector<std::unique_ptr<net::Acceptor>> acceptors_;
+    const Generation::Process process_{.loop = loop_,
+                                       .background = background_,
+                                       .resolver = resolver_,
+                                       .log = log_,
+                                       .metrics = metrics_,
+                                       .workers = workers_};
+    std::unique_ptr<Generation> current_;
+    std::vector<std::unique_ptr<Generation>> former_;  ///< some connections are still of these
+    std::multiset<std::string> open_;                  ///< addresses listened on
+    Acceptors acceptors_{loop_,
+                         [this](std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
+                             less_loaded_of_two().adopt(listener, std::move(socket), peer);
+                         }};
+    std::optional<Reload> reload_;
     std::optional<Admin> admin_;
-    std::vector<std::unique_ptr<UpstreamWatch>> watches_;  ///< by upstream
     std::vector<std::unique_ptr<net::SignalWatch>> signals_;
     net::Timer drain_step_{loop_, [this] { on_drain_step(); }};
     std::minstd_rand random_{std::random_device()()};

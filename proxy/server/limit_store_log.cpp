@@ -6,10 +6,23 @@ using conf::LimitStoreUnavailable;
 using conf::LogEvent;
 using conf::LogField;
 
+void LimitStoreLog::use(observe::MetricsRegistry& registry) {
+    const std::lock_guard lock(mutex_);
+    registry_ = &registry;
+    registry_->set_limit_store_up(stores_away_ == 0);
+    registry_->set_limit_replicas(replicas_);
+}
+
+void LimitStoreLog::replicas(unsigned seen) {
+    const std::lock_guard lock(mutex_);
+    replicas_ = seen;
+    registry_->set_limit_replicas(seen);
+}
+
 void LimitStoreLog::away(std::string_view reason, unsigned replicas) {
     const std::lock_guard lock(mutex_);
     if (stores_away_++ != 0) return;
-    registry_.set_limit_store_up(false);
+    registry_->set_limit_store_up(false);
     switch (when_unavailable_) {
         case LimitStoreUnavailable::Local:
             return log_.log(LogEvent::limit_store_away,
@@ -28,7 +41,7 @@ void LimitStoreLog::away(std::string_view reason, unsigned replicas) {
 void LimitStoreLog::back() {
     const std::lock_guard lock(mutex_);
     if (--stores_away_ != 0) return;
-    registry_.set_limit_store_up(true);
+    registry_->set_limit_store_up(true);
     log_.log(LogEvent::limit_store_back, {{LogField::what, "limits are counted by Redis again"}});
 }
 

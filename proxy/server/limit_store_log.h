@@ -18,18 +18,22 @@ class LimitStoreLog {
     /// Both references outlive it.
     LimitStoreLog(observe::LogSink& log, observe::MetricsRegistry& registry,
                   conf::LimitStoreUnavailable when_unavailable)
-        : log_(log), registry_(registry), when_unavailable_(when_unavailable) {}
+        : log_(log), when_unavailable_(when_unavailable), registry_(&registry) {}
+
+    /// From now on its gauges are in this one, which outlives the object or the next call.
+    void use(observe::MetricsRegistry& registry);
 
     /// The store of one worker does not count, until back(). `reason` holds no secret.
     void away(std::string_view reason, unsigned replicas);
     void back();
-    void replicas(unsigned seen) { registry_.set_limit_replicas(seen); }
+    void replicas(unsigned seen);
 
   private:
     observe::LogSink& log_;
-    observe::MetricsRegistry& registry_;
     const conf::LimitStoreUnavailable when_unavailable_;
-    std::mutex mutex_;
+    std::mutex mutex_;  // guards all below
+    observe::MetricsRegistry* registry_;
+    unsigned replicas_ = 1;
     unsigned stores_away_ = 0;
 };
 

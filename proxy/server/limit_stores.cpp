@@ -72,8 +72,7 @@ LimitStores::LimitStores(const conf::LimitStore& store, const Parts& parts)
     : parts_(parts),
       is_redis_(store.type == conf::LimitStoreType::Redis),
       changes_(parts.log, parts.registry, store.when_unavailable) {
-    parts.registry.set_limit_store_up(true);
-    parts.registry.set_limit_replicas(1);
+    changes_.use(parts.registry);
     settings_.when_away = when_away(store.when_unavailable);
     settings_.replica = make_replica_id();
     settings_.redis.username = store.username;

@@ -26,7 +26,7 @@ class LimitStores {
         policy::MemoryLimitStore& memory;
         net::Resolver& resolver;
         observe::LogSink& log;
-        observe::MetricsRegistry& registry;
+        observe::MetricsRegistry& registry;  ///< until use()
     };
 
     /// Requires that limit_store_problems() has none. One TLS context for each of `workers`, and one for the
@@ -41,6 +41,9 @@ class LimitStores {
     /// For one loop, which with `metrics` outlives it, as does this object; a call for each worker and one
     /// for the main loop at most. Main thread, before `loop` runs or on it.
     [[nodiscard]] Opened open(net::EventLoop& loop, observe::WorkerMetrics& metrics);
+
+    /// After a reload: where its gauges are from now on.
+    void use(observe::MetricsRegistry& registry) { changes_.use(registry); }
 
   private:
     LimitStores(const conf::LimitStore& store, const Parts& parts);

@@ -92,7 +92,7 @@ void LimitsCommands::run(std::vector<std::string> words, AdminSocket::Answer ans
 }
 
 void LimitsCommands::list(const std::string& prefix, AdminSocket::Answer answer) {
-    books_.inventory.list(
+    books_->inventory.list(
         prefix, kMostLooked, loop_.now(), loop_,
         [this, answer = std::move(answer)](policy::LimitInventory::Entries entries) mutable {
             if (!entries) return answer(std::unexpected(entries.error()));
@@ -106,7 +106,7 @@ std::string LimitsCommands::table_of(std::vector<LimitEntry> entries) const {
     rows.reserve(entries.size());
     for (LimitEntry& entry : entries) {
         Row row{.entry = std::move(entry), .owner = {}, .state = {}};
-        row.owner = policy::owner_of(row.entry.key, books_.limits, books_.guessing);
+        row.owner = policy::owner_of(row.entry.key, books_->limits, books_->guessing);
         if (row.owner) row.state = policy::state_of(*row.owner, row.entry);
         rows.push_back(std::move(row));
     }
@@ -123,16 +123,16 @@ std::string LimitsCommands::table_of(std::vector<LimitEntry> entries) const {
 }
 
 void LimitsCommands::show(const std::string& key, AdminSocket::Answer answer) {
-    const auto owner = policy::owner_of(key, books_.limits, books_.guessing);
+    const auto owner = policy::owner_of(key, books_->limits, books_->guessing);
     if (!owner) return answer(no_rule(key));
-    books_.inventory.list(key, kMostLooked, loop_.now(), loop_,
-                          [key, owner = *owner, answer = std::move(answer)](
-                              const policy::LimitInventory::Entries& entries) mutable {
-                              if (!entries) return answer(std::unexpected(entries.error()));
-                              const auto entry = find(*entries, key);
-                              if (!entry) return answer(nothing_counted(key));
-                              answer(described(key, owner, policy::state_of(owner, *entry)));
-                          });
+    books_->inventory.list(key, kMostLooked, loop_.now(), loop_,
+                           [key, owner = *owner, answer = std::move(answer)](
+                               const policy::LimitInventory::Entries& entries) mutable {
+                               if (!entries) return answer(std::unexpected(entries.error()));
+                               const auto entry = find(*entries, key);
+                               if (!entry) return answer(nothing_counted(key));
+                               answer(described(key, owner, policy::state_of(owner, *entry)));
+                           });
 }
 
 /// As a session would ask, but counts nothing.
@@ -143,13 +143,13 @@ void LimitsCommands::peek(const std::vector<std::string>& words, AdminSocket::An
     const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), events);
     if (error != std::errc{} || end != number.data() + number.size() || events == 0)
         return answer(fail("expected a number of events: " + printable(number, 32)));
-    const auto owner = policy::owner_of(key, books_.limits, books_.guessing, words[2]);
+    const auto owner = policy::owner_of(key, books_->limits, books_->guessing, words[2]);
     if (!owner) return answer(no_rule(key));
     if (owner->is_at_a_time) return peek_there_now(key, *owner, std::move(answer));
     std::vector<policy::LimitQuestion> batch;
     batch.push_back(
         {.key = {key}, .rate = owner->rate, .counting = policy::Counting::kPeek, .events = events});
-    books_.store.ask(
+    books_->store.ask(
         std::move(batch), loop_.now(), loop_,
         [key, owner = *owner, answer = std::move(answer)](const policy::LimitAnswers& answers) mutable {
             KeyState state;
@@ -167,7 +167,7 @@ void LimitsCommands::peek(const std::vector<std::string>& words, AdminSocket::An
 
 void LimitsCommands::peek_there_now(const std::string& key, const KeyOwner& owner,
                                     AdminSocket::Answer answer) {
-    books_.inventory.list(
+    books_->inventory.list(
         key, kMostLooked, loop_.now(), loop_,
         [key, owner, answer = std::move(answer)](const policy::LimitInventory::Entries& entries) mutable {
             if (!entries) return answer(std::unexpected(entries.error()));
@@ -177,20 +177,20 @@ void LimitsCommands::peek_there_now(const std::string& key, const KeyOwner& owne
 }
 
 void LimitsCommands::reset(const std::string& key, AdminSocket::Answer answer) {
-    const auto owner = policy::owner_of(key, books_.limits, books_.guessing, "");
+    const auto owner = policy::owner_of(key, books_->limits, books_->guessing, "");
     if (owner && owner->is_at_a_time) {
         // Each of them leaves when it ends: forgotten now, they would then be taken off the count of others.
         return answer(fail("the sessions under " + printable(key) +
                            " are there now: they leave by themselves, and cannot be forgotten"));
     }
-    books_.inventory.forget({key}, loop_,
-                            [this, key, answer = std::move(answer)](Result<bool> was_there) mutable {
-                                if (!was_there) return answer(std::unexpected(was_there.error()));
-                                if (!*was_there) return answer(nothing_counted(key));
-                                const std::string what = "forgot what was counted under " + printable(key);
-                                log_.log(conf::LogEvent::admin_command, {{conf::LogField::what, what}});
-                                answer(what);
-                            });
+    books_->inventory.forget({key}, loop_,
+                             [this, key, answer = std::move(answer)](Result<bool> was_there) mutable {
+                                 if (!was_there) return answer(std::unexpected(was_there.error()));
+                                 if (!*was_there) return answer(nothing_counted(key));
+                                 const std::string what = "forgot what was counted under " + printable(key);
+                                 log_.log(conf::LogEvent::admin_command, {{conf::LogField::what, what}});
+                                 answer(what);
+                             });
 }
 
 }  // namespace gatepost::server

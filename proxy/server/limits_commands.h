@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ class LimitsCommands {
     LimitsCommands(const LimitsCommands&) = delete;
     LimitsCommands& operator=(const LimitsCommands&) = delete;
 
+    /// After a reload: the rules are others.
+    void use(const LimitBooks& books) { books_.emplace(books); }
+
     /// Outlives `socket`.
     void add_to(observe::AdminSocket& socket);
 
@@ -63,7 +67,7 @@ class LimitsCommands {
     [[nodiscard]] std::string table_of(std::vector<policy::LimitEntry> entries) const;
 
     net::EventLoop& loop_;
-    const LimitBooks books_;
+    std::optional<LimitBooks> books_;  ///< never empty
     observe::LogSink& log_;
 };
 

@@ -4,11 +4,14 @@
 #include <array>
 #include <netdb.h>
 #include <set>
+#include <sstream>
 #include <unistd.h>
 #include <utility>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
+#include "conf/check.h"
 #include "proxy/server/cpus.h"
 #include "proxy/server/deep_check.h"
 #include "proxy/server/plan_limits.h"
@@ -175,12 +178,42 @@ void plan_upstreams(Plan& plan, Problems& problems) {
     }
 }
 
-std::shared_ptr<const net::TicketKeys> load_ticket_keys(const conf::Config& config, Problems& problems) {
+/// Keys of this process alone stay as they are over a reload: its clients go on to resume their sessions.
+std::shared_ptr<const net::TicketKeys> load_ticket_keys(const conf::Config& config, const Plan* before,
+                                                        Problems& problems) {
     const std::string& path = config.tls.ticket_keys;
+    if (before != nullptr && path.empty() && before->config->tls.ticket_keys.empty())
+        return before->ticket_keys;
     auto keys = path.empty() ? net::TicketKeys::random() : net::TicketKeys::load(path);
     if (keys) return *keys;
     problems.push_back(problem_at(config, "tls.ticket_keys", keys.error().message));
     return nullptr;
+}
+
+std::shared_ptr<ConnectionSlots> slots_for(const conf::Listener& listener, const Plan* before) {
+    if (before != nullptr) {
+        const auto same = std::ranges::find(before->listeners, listener.name, &ListenerPlan::name);
+        if (same != before->listeners.end()) return same->slots;
+    }
+    return std::make_shared<ConnectionSlots>(listener.max_connections);
+}
+
+/// SHA-256, as far as people compare it.
+std::string hash_of(const conf::Config& config) {
+    constexpr std::size_t kShown = 8;
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::ostringstream text;
+    conf::dump(config, text);
+    const std::string dumped = text.str();
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    if (EVP_Digest(dumped.data(), dumped.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1)
+        return "unknown";
+    std::string hash;
+    for (std::size_t i = 0; i < kShown; ++i) {
+        hash += kDigits[digest[i] >> 4];
+        hash += kDigits[digest[i] & 15];
+    }
+    return hash;
 }
 
 }  // namespace
@@ -193,13 +226,15 @@ bool ListenerPlan::must_speak_proxy(const net::SocketAddress& peer) const {
     return std::ranges::any_of(proxies, [&](const net::Cidr& network) { return network.contains(peer); });
 }
 
-std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<const conf::Config> config) {
+std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<const conf::Config> config,
+                                                               const Plan* before) {
     Problems problems;
     auto plan = std::make_shared<Plan>();
     plan->config = config;
+    plan->hash = hash_of(*config);
     plan->hostname = config->hostname.empty() ? fully_qualified_name() : config->hostname;
-    plan->workers = config->workers.value_or(usable_cpus());
-    const std::shared_ptr<const net::TicketKeys> ticket_keys = load_ticket_keys(*config, problems);
+    plan->workers = before != nullptr ? before->workers : config->workers.value_or(usable_cpus());
+    plan->ticket_keys = load_ticket_keys(*config, before, problems);
 
     for (std::size_t i = 0; i < config->listeners.size(); ++i) {
         const conf::Listener& listener = config->listeners[i];
@@ -213,12 +248,12 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         planned.trusted = to_cidrs(listener.trusted_networks);
         planned.proxies = to_cidrs(listener.proxy_protocol_from);
         planned.max_connections = listener.max_connections;
-        planned.slots = std::make_unique<ConnectionSlots>(listener.max_connections);
+        planned.slots = slots_for(listener, before);
         planned.certificate_name = to_net(config->auth.external_name);
         planned.needs_binding = std::ranges::any_of(
             config->auth.mechanisms, [](const std::string& name) { return name.ends_with("-PLUS"); });
         if (listener.tls != conf::ListenerTls::None) {
-            planned.tls_settings = tls_settings(*config, listener, ticket_keys);
+            planned.tls_settings = tls_settings(*config, listener, plan->ticket_keys);
             const auto context = net::TlsContext::make(planned.tls_settings);
             if (!context) {
                 const conf::Problem problem =

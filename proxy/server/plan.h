@@ -29,7 +29,7 @@ struct ListenerPlan {
     std::vector<net::Cidr> trusted;
     std::vector<net::Cidr> proxies;
     std::uint64_t max_connections = 0;
-    std::unique_ptr<ConnectionSlots> slots;
+    std::shared_ptr<ConnectionSlots> slots;   ///< of all listeners of this name, before and after a reload
     net::CertificateName certificate_name{};  ///< which of a client's names is the user's
     bool needs_binding = false;               ///< some -PLUS mechanism is configured
     std::vector<std::size_t> reaches;         ///< upstreams that mail of its clients may go to
@@ -51,10 +51,14 @@ struct Plan {
     std::vector<ListenerPlan> listeners;
     std::vector<UpstreamPlan> upstreams;
     std::vector<net::CertificateFacts> certificates;
+    std::shared_ptr<const net::TicketKeys> ticket_keys;
+    std::string hash;  ///< of the effective configuration: replicas with the same have the same
 };
 
+/// `before`: the plan that this one shall replace, if there is one: what cannot change while the process
+/// runs, and what clients and their connections share over a reload, is taken from it.
 [[nodiscard]] std::expected<std::shared_ptr<const Plan>, std::vector<conf::Problem>> make_plan(
-    std::shared_ptr<const conf::Config> config);
+    std::shared_ptr<const conf::Config> config, const Plan* before = nullptr);
 
 /// How the calling thread is to connect to the servers of an upstream; reads its files.
 [[nodiscard]] Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::size_t upstream);

@@ -99,7 +99,7 @@ std::shared_ptr<auth::CredentialStore> RedisBackend::make_store(net::EventLoop& 
     auto watched =
         std::make_shared<WatchedStore>(changes_, metrics, index, loop, resolver, std::move(settings));
     std::shared_ptr<backends::RedisStore> store(watched, &watched->store);
-    stores_.push_back(store);
+    stores_.push_back({.loop = &loop, .store = store});
     return store;
 }
 
@@ -109,8 +109,10 @@ bool RedisBackend::serves(const std::string& mechanism) const {
 
 void RedisBackend::look_at_password(net::BackgroundThread& background, Executor& home) {
     if (password_file_.empty()) return;
-    background.post([this, path = password_file_, &home] {
-        home.post([this, read = conf::read_secret_file(path)]() mutable { on_password(std::move(read)); });
+    background.post([self = self_, path = password_file_, &home] {
+        home.post([self, read = conf::read_secret_file(path)]() mutable {
+            if (*self != nullptr) (*self)->on_password(std::move(read));
+        });
     });
 }
 
@@ -126,8 +128,11 @@ void RedisBackend::on_password(Result<conf::SharedSecret> read) {
     const conf::SharedSecret& old = settings_.redis.password;
     if (old && equal_in_constant_time(old->reveal(), (*read)->reveal())) return;
     settings_.redis.password = std::move(*read);
-    for (const auto& store : stores_) {
-        if (const auto alive = store.lock()) alive->set_password(settings_.redis.password);
+    // Only its worker may be the last to hold a store.
+    for (const Made& made : stores_) {
+        made.loop->post([store = made.store, password = settings_.redis.password] {
+            if (const auto alive = store.lock()) alive->set_password(password);
+        });
     }
     log_.log(LogEvent::backend, {{LogField::backend, settings_.name},
                                  {LogField::file, password_file_},

@@ -47,6 +47,10 @@ class RedisBackend {
     /// thread's loop.
     void look_at_password(net::BackgroundThread& background, Executor& home);
 
+    ~RedisBackend() { *self_ = nullptr; }
+    RedisBackend(const RedisBackend&) = delete;
+    RedisBackend& operator=(const RedisBackend&) = delete;
+
   private:
     RedisBackend(const conf::RedisBackend& redis, backends::RedisStoreSettings settings,
                  observe::LogSink& log);
@@ -58,7 +62,12 @@ class RedisBackend {
     observe::LogSink& log_;
     RedisLog changes_;
     std::vector<std::shared_ptr<const net::TlsClientContext>> tls_;  ///< for stores that are not made yet
-    std::vector<std::weak_ptr<backends::RedisStore>> stores_;
+    struct Made {
+        net::EventLoop* loop;
+        std::weak_ptr<backends::RedisStore> store;
+    };
+    std::vector<Made> stores_;
+    std::shared_ptr<RedisBackend*> self_ = std::make_shared<RedisBackend*>(this);  ///< of the main thread
     bool could_read_ = true;
 };
 

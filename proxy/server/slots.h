@@ -37,14 +37,18 @@ class ConnectionSlots {
     ConnectionSlots& operator=(const ConnectionSlots&) = delete;
 
     ConnectionSlot take() noexcept {
-        if (taken_.fetch_add(1, std::memory_order_relaxed) < cap_) return ConnectionSlot(this);
+        if (taken_.fetch_add(1, std::memory_order_relaxed) < cap_.load(std::memory_order_relaxed))
+            return ConnectionSlot(this);
         taken_.fetch_sub(1, std::memory_order_relaxed);
         return {};
     }
 
+    /// A lower one takes no slot back.
+    void set_cap(std::uint64_t cap) noexcept { cap_.store(cap, std::memory_order_relaxed); }
+
   private:
     friend class ConnectionSlot;
-    const std::uint64_t cap_;
+    std::atomic<std::uint64_t> cap_;
     std::atomic<std::uint64_t> taken_ = 0;
 };
 

@@ -81,12 +81,14 @@ void UpstreamWatch::count_connections() {
 void UpstreamWatch::probed(std::size_t endpoint, const upstream::OpeningFailure* failure) {
     metrics_.health_checked(index_of(endpoint),
                             failure == nullptr ? conf::HealthResult::kOk : conf::HealthResult::kFailed);
+    if (probed_.insert(endpoint).second && is_probed()) publish_(prober_.snapshot());
 }
 
 void UpstreamWatch::health_changed(std::size_t endpoint, const std::string& address, bool healthy,
                                    std::string_view what) {
     if (healthy) return;  // said with its capabilities, once they are published
     registry_.set_upstream_up(index_of(endpoint), false);
+    if (is_quiet_) return;
     log_.log(LogEvent::upstream_down, {{LogField::upstream, name_},
                                        {LogField::endpoint, servers_[endpoint].name},
                                        {LogField::address, address == servers_[endpoint].name ? "" : address},
@@ -100,6 +102,7 @@ void UpstreamWatch::snapshot_changed(std::shared_ptr<const upstream::Snapshot> s
         is_up[server.endpoint] = true;
         const upstream::Server* const before = told_ ? told_->find(server.endpoint, server.address) : nullptr;
         if (before != nullptr && before->is_healthy && before->capabilities == server.capabilities) continue;
+        if (is_quiet_) continue;
         const std::string address = server.address.to_string();
         log_.log(LogEvent::upstream_up, {{LogField::upstream, name_},
                                          {LogField::endpoint, server.name},

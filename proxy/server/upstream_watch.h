@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 
 #include "proxy/observe/log_sink.h"
 #include "proxy/observe/metrics_registry.h"
@@ -17,7 +18,7 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     using Publish = std::function<void(std::shared_ptr<const upstream::Snapshot>)>;
 
     /// All references must outlive the watch. `publish` is called with each new snapshot, the first one
-    /// inside this call.
+    /// inside this call, and, with the same one again, when the last server was asked for the first time.
     UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan, std::size_t upstream,
                   upstream::OpenerSettings opener, observe::LogSink& log, observe::MetricsRegistry& registry,
                   observe::WorkerMetrics& metrics, Publish publish);
@@ -28,6 +29,11 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     }
     /// Brings the metrics of connections up to date.
     void count_connections();
+
+    /// Each server was asked once, at least in vain.
+    [[nodiscard]] bool is_probed() const noexcept { return probed_.size() == servers_.size(); }
+    /// The log hears no more of it.
+    void quiet() noexcept { is_quiet_ = true; }
 
     [[nodiscard]] bool has_healthy() const { return prober_.snapshot()->has_healthy(); }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
@@ -48,6 +54,8 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     observe::WorkerMetrics& metrics_;
     Publish publish_;
     std::shared_ptr<const upstream::Snapshot> told_;  ///< the last one published
+    std::set<std::size_t> probed_;                    ///< servers
+    bool is_quiet_ = false;
     upstream::Prober prober_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <array>
 #include <charconv>
-#include <optional>
+#include <future>
 #include <random>
 #include <signal.h>
 #include <sys/socket.h>
@@ -37,60 +37,71 @@ std::string base36(std::uint64_t number) {
 
 }  // namespace
 
-Worker::Worker(unsigned number, const WorkerParts& parts, observe::WorkerMetrics& metrics)
+Worker::Worker(unsigned number, const WorkerParts& parts)
     : number_(number),
       parts_(parts),
-      metrics_(metrics),
-      facts_(parts.log, parts.registry, metrics),
+      metrics_(parts.registry.add_worker()),
       handshakes_(kMaxHandshakes),
-      verifier_metrics_(parts.registry, metrics),
-      verifier_(
-          parts.authenticators.make_verifier(loop_, *this, parts.registry, metrics, &verifier_metrics_)),
-      limits_(parts.limit_stores.open(loop_, metrics).store),
-      offers_(parts.plan->listeners.size()),
-      servable_(parts.authenticators.servable()),
+      limits_(parts.limit_stores.open(loop_, metrics_).store),
+      acceptors_(std::make_unique<Acceptors>(
+          loop_, [this](std::size_t listener, net::UniqueFd socket,
+                        const net::SocketAddress& peer) { take_over(listener, std::move(socket), peer); })),
       next_id_(std::uint64_t{number} << (64 - kWorkerBits)),
       id_prefix_(std::random_device()()) {}
 
-Result<std::unique_ptr<Worker>> Worker::make(unsigned number, const WorkerParts& parts) {
-    std::unique_ptr<Worker> worker(new Worker(number, parts, parts.registry.add_worker()));
-    if (const Result<void> made = worker->make_pools(); !made) return std::unexpected(made.error());
-    for (const ListenerPlan& listener : parts.plan->listeners) {
-        if (listener.tls == conf::ListenerTls::None) {
-            worker->tls_contexts_.push_back(nullptr);
-            continue;
-        }
-        Result<std::unique_ptr<net::TlsContext>> context = net::TlsContext::make(listener.tls_settings);
-        if (!context) return std::unexpected(context.error());
-        worker->tls_contexts_.push_back(std::move(*context));
-    }
-    return worker;
-}
-
-Result<void> Worker::make_pools() {
-    const Plan& plan = *parts_.plan;
-    for (std::size_t i = 0; i < plan.upstreams.size(); ++i) {
-        Result<upstream::PoolSettings> settings = make_pool_settings(plan, i, number_);
-        if (!settings) return std::unexpected(settings.error());
-        Upstream& upstream = upstreams_.emplace_back();
-        upstream.metrics = std::make_unique<PoolMetrics>(metrics_, plan.upstreams[i].index,
-                                                         plan.upstreams[i].first_endpoint, parts_.served);
-        upstream.pool = std::make_unique<upstream::Pool>(loop_, std::move(*settings), *parts_.pool_groups[i],
-                                                         *upstream.metrics);
-    }
-    return {};
-}
-
 Worker::~Worker() {
     stop();
+    for (const auto& [id, connection] : connections_) connection->generation().leave();
     connections_.clear();
 }
 
-void Worker::accept_from(std::size_t listener, net::UniqueFd listening) {
-    acceptors_.push_back(std::make_unique<net::Acceptor>(
-        loop_, std::move(listening), [this, listener](net::UniqueFd socket, const net::SocketAddress& peer) {
-            take_over(listener, std::move(socket), peer);
-        }));
+/// A generation is made of what belongs to this thread's loop, and of what the main thread may touch: so the
+/// one works while the other waits. Workers wait for nobody, so this ends.
+Result<void> Worker::run_there(std::function<Result<void>()> task) {
+    if (!thread_.joinable()) return task();
+    std::promise<Result<void>> promise;
+    std::future<Result<void>> done = promise.get_future();
+    loop_.post([&task, &promise] { promise.set_value(task()); });
+    return done.get();
+}
+
+Result<void> Worker::prepare(const GenerationParts& parts) {
+    return run_there([&] { return make_generation(parts); });
+}
+
+Result<void> Worker::make_generation(const GenerationParts& parts) {
+    auto made = WorkerGeneration::make(
+        {.worker = number_, .loop = loop_, .receiver = *this, .limits = limits_}, parts);
+    if (!made) return std::unexpected(made.error());
+    generations_.emplace(parts.number, std::move(*made));
+    return {};
+}
+
+void Worker::serve(std::uint64_t generation, std::vector<Acceptors::Door> doors) {
+    loop_.post([this, generation, doors = std::move(doors)]() mutable {
+        if (acceptors_) acceptors_->serve(std::move(doors));
+        current_ = generations_.at(generation).get();
+        note_idle();
+    });
+}
+
+void Worker::drop(std::uint64_t generation) {
+    loop_.post([this, generation] {
+        if (generations_.erase(generation) != 0) parts_.generation_gone(generation);
+    });
+}
+
+/// Those that are prepared and not yet served are younger than the current one.
+void Worker::note_idle() {
+    for (auto it = generations_.begin(); it != generations_.end() && it->second.get() != current_; ++it) {
+        if (it->second->connections() == 0 && it->second->tell_idle()) parts_.generation_idle(it->first);
+    }
+}
+
+void Worker::in_generation(std::uint64_t number, std::move_only_function<void(WorkerGeneration&)> task) {
+    loop_.post([this, number, task = std::move(task)]() mutable {
+        if (const auto found = generations_.find(number); found != generations_.end()) task(*found->second);
+    });
 }
 
 void Worker::start() {
@@ -116,54 +127,45 @@ void Worker::adopt(std::size_t listener, net::UniqueFd socket, const net::Socket
 }
 
 void Worker::take_over(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
-    const ListenerPlan& plan = parts_.plan->listeners[listener];
-    metrics_.connection_accepted(plan.index);
+    const ListenerPlan& plan = current_->plan().listeners[listener];
+    current_->metrics().connection_accepted(plan.index);
     ConnectionSlot slot = plan.slots->take();
     if (!slot) {
-        facts_.rejected(plan.index, plan.name, peer.ip_string(), conf::RejectReason::kLimit);
+        current_->facts().rejected(plan.index, plan.name, peer.ip_string(), conf::RejectReason::kLimit);
         return say_too_many(plan, socket.get());
     }
     const ConnectionId id{++next_id_};
     auto connection =
-        std::make_unique<Connection>(*this, id, parts_.plan, plan, std::move(slot), std::move(socket), peer);
+        std::make_unique<Connection>(*this, id, *current_, plan, std::move(slot), std::move(socket), peer);
     Connection& started = *connection;
+    current_->enter();
     connections_.emplace(id.value, std::move(connection));
     note_load();
     started.start();
     if (draining_) started.drain();
 }
 
-void Worker::set_snapshot(std::size_t upstream, std::shared_ptr<const upstream::Snapshot> snapshot) {
-    loop_.post([this, upstream, snapshot = std::move(snapshot)]() mutable {
-        upstreams_[upstream].snapshot = snapshot;
-        upstreams_[upstream].pool->set_snapshot(std::move(snapshot));
-        for (std::size_t i = 0; i < offers_.size(); ++i) {
-            std::optional<smtp::Capabilities> all;
-            for (const std::size_t reached : parts_.plan->listeners[i].reaches) {
-                const smtp::Capabilities one = upstreams_[reached].snapshot->offer();
-                all = all ? all->intersect(one) : one;
-            }
-            offers_[i] = all.value_or(smtp::Capabilities());
-        }
+void Worker::set_snapshot(std::uint64_t generation, std::size_t upstream,
+                          std::shared_ptr<const upstream::Snapshot> snapshot) {
+    in_generation(generation, [upstream, snapshot = std::move(snapshot)](WorkerGeneration& its) mutable {
+        its.set_snapshot(upstream, std::move(snapshot));
     });
 }
 
-const smtp::Capabilities& Worker::offer(const ListenerPlan& listener) const {
-    return offers_[static_cast<std::size_t>(listener.index)];
-}
-
-void Worker::set_servable(Servable servable) {
-    loop_.post([this, servable = std::move(servable)]() mutable { servable_ = std::move(servable); });
+void Worker::set_servable(std::uint64_t generation, Servable servable) {
+    in_generation(generation, [servable = std::move(servable)](WorkerGeneration& its) mutable {
+        its.set_servable(std::move(servable));
+    });
 }
 
 void Worker::stop_accepting() {
-    loop_.post([this] { acceptors_.clear(); });
+    loop_.post([this] { acceptors_->close(); });
 }
 
 void Worker::drain() {
     loop_.post([this] {
         draining_ = true;
-        for (const Upstream& upstream : upstreams_) upstream.pool->drain();
+        for (const auto& [number, generation] : generations_) generation->drain();
         for (const auto& [id, connection] : connections_) connection->drain();
     });
 }
@@ -180,23 +182,6 @@ void Worker::abort_all() {
     });
 }
 
-const net::TlsContext& Worker::tls_context(const ListenerPlan& listener) const {
-    return *tls_contexts_[static_cast<std::size_t>(listener.index)];
-}
-
-void Worker::describe_upstream(std::size_t upstream, SessionContext& context) const {
-    const UpstreamPlan& plan = parts_.plan->upstreams[upstream];
-    context.upstream = plan.index;
-    context.upstream_name = plan.name;
-    context.endpoint_name.clear();
-}
-
-void Worker::describe_endpoint(std::size_t endpoint, const std::string& name, SessionContext& context) const {
-    const UpstreamPlan& plan = parts_.plan->upstreams[static_cast<std::size_t>(context.upstream)];
-    context.endpoint = observe::EndpointIndex{static_cast<std::uint32_t>(plan.first_endpoint + endpoint)};
-    context.endpoint_name = name;
-}
-
 std::string Worker::session_id(ConnectionId id) const {
     const std::uint64_t serial = id.value & (~std::uint64_t{0} >> kWorkerBits);
     return base36(id_prefix_) + "-" + base36(number_) + "-" + base36(serial);
@@ -209,10 +194,17 @@ void Worker::later(ConnectionId id, std::move_only_function<void(Connection&)> t
 }
 
 void Worker::reap(ConnectionId id) {
-    loop_.defer([this, id] {
-        connections_.erase(id.value);
-        note_load();
-    });
+    loop_.defer([this, id] { destroy(id); });
+}
+
+void Worker::destroy(ConnectionId id) {
+    const auto found = connections_.find(id.value);
+    if (found == connections_.end()) return;
+    WorkerGeneration& generation = found->second->generation();
+    connections_.erase(found);
+    generation.leave();
+    if (&generation != current_) note_idle();
+    note_load();
 }
 
 void Worker::on_verdict(ConnectionId id, auth::Verdict verdict) {

@@ -7,7 +7,6 @@
 #include <iterator>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "proxy/observe/metrics_markdown.h"
+#include "tests/unit/proxy/observe/exposition.h"
 
 namespace gatepost::observe {
 namespace {
@@ -43,29 +43,6 @@ LabelSets two_of_each() {
     return labels;
 }
 
-/// Series, with its labels as printed, to value.
-std::map<std::string, double> parse(const std::string& exposition) {
-    std::map<std::string, double> series;
-    std::istringstream lines(exposition);
-    for (std::string line; std::getline(lines, line);) {
-        if (line.empty() || line.front() == '#') continue;
-        const std::size_t blank = line.rfind(' ');
-        EXPECT_TRUE(series.emplace(line.substr(0, blank), std::stod(line.substr(blank + 1))).second)
-            << "twice: " << line;
-    }
-    return series;
-}
-
-double value_of(const MetricsRegistry& registry, const std::string& series) {
-    const auto all = parse(registry.scrape());
-    const auto found = all.find(series);
-    if (found == all.end()) {
-        ADD_FAILURE() << "no series " << series;
-        return -1;
-    }
-    return found->second;
-}
-
 TEST(MetricsRegistry, WhenNothingHappened_ShowsEverySeriesAtZero) {
     const MetricsRegistry registry(two_of_each());
     const auto all = parse(registry.scrape());
@@ -75,6 +52,7 @@ TEST(MetricsRegistry, WhenNothingHappened_ShowsEverySeriesAtZero) {
         const std::string name = series.substr(0, series.find('{'));
         families.insert(name);
         const bool is_not_counted = name.starts_with("process_") || name == "gatepost_build_info" ||
+                                    name == "gatepost_config_info" ||
                                     name.starts_with("gatepost_config_last_reload_success");
         EXPECT_TRUE(is_not_counted || value == 0) << series << " is " << value;
     }
@@ -166,7 +144,7 @@ TEST(MetricsRegistry, GaugesShowWhatWasSetLast) {
     MetricsRegistry registry(two_of_each());
     registry.set_ready(true);
     registry.set_draining(true);
-    registry.config_loaded(WallTime(1700000000s));
+    registry.config_loaded(WallTime(1700000000s), "c0ffee");
     registry.config_refused();
     registry.set_connections_limit(kSubmissions, 10000);
     registry.set_certificate_not_after(CertificateIndex{0}, WallTime(1900000000s));
@@ -176,6 +154,7 @@ TEST(MetricsRegistry, GaugesShowWhatWasSetLast) {
     EXPECT_EQ(all.at("gatepost_draining"), 1);
     EXPECT_EQ(all.at("gatepost_config_last_reload_successful"), 0);
     EXPECT_EQ(all.at("gatepost_config_last_reload_success_timestamp_seconds"), 1700000000);
+    EXPECT_EQ(all.at("gatepost_config_info{hash=\"c0ffee\"}"), 1);
     EXPECT_EQ(all.at("gatepost_connections_limit{listener=\"submissions\"}"), 10000);
     EXPECT_EQ(all.at("gatepost_connections_limit{listener=\"submission\"}"), 0);
     EXPECT_EQ(all.at("gatepost_tls_certificate_not_after_timestamp_seconds{certificate=\"/etc/gatepost/tls/"
