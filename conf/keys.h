@@ -124,7 +124,7 @@ inline constexpr std::string_view kMechanismsDefault = "[SCRAM-SHA-256-PLUS, SCR
 // clang-format off
 inline constexpr Key kKeys[] = {
     {"hostname", Type::Hostname, "", "greeting, EHLO reply, Received; \"\" = this machine's fully qualified name"},
-    Key{"run_as", Type::Text, "", "user[:group] after the ports are bound"}.not_yet().restart(),
+    Key{"run_as", Type::Text, "", "user[:group] after the ports are bound; \"\" = whoever started it"}.restart(),
     Key{"workers", Type::AutoCount, "auto", "reactor threads; auto = the CPUs this process may use (cgroup quota honoured)"}.range(1, 1024).restart(),
 
     Key{"listeners", Type::List, "", "where clients connect; at least one"}.required(),
@@ -277,7 +277,7 @@ inline constexpr Key kKeys[] = {
 
     {"log", Type::Section, "", "to standard error"},
     Key{"log.level", Type::Word, "info", "the least that is logged"}.words("debug|info|warning|error"),
-    Key{"log.format", Type::Word, "text", "how a line looks"}.words("text|json|logfmt").not_yet("json|logfmt"),
+    Key{"log.format", Type::Word, "text", "how a line looks"}.words("text|json|logfmt"),
 
     {"drain", Type::Section, "", "how the process ends"},
     Key{"drain.delay", Type::Duration, "5s", "after SIGTERM: not ready, still accepting"}.range(0, bounds::kDay),

@@ -1,6 +1,6 @@
 // THE table of log lines: every event, how grave it is by itself, and the fields it may carry. Scripts and
-// fail2ban filters rely on the names: change them only by adding. Never a field for a password, a token or a
-// line of an AUTH exchange.
+// fail2ban filters rely on the names: change them only by adding; a field that is not text is named in
+// kind_of() too. Never a field for a password, a token or a line of an AUTH exchange.
 #pragma once
 
 #include <array>
@@ -39,10 +39,17 @@ namespace gatepost::conf {
     X(size,           "octets of the message as sent upstream") \
     X(result,         "accepted, tempfail, permfail or aborted") \
     X(origin,         "whose answer or fault the result is: gateway, upstream or client") \
-    X(reply,          "the reply that the client got or would have got") \
+    X(reply,          "the reply that the client got or would have got, without the session id") \
     X(code,           "reply code") \
     X(duration,       "seconds that it took") \
-    X(retry_after,    "seconds until it is allowed again") \
+    X(time_tls,       "seconds of it for the TLS handshake") \
+    X(time_auth,      "seconds of it in AUTH, refused ones and the delay behind them included") \
+    X(time_messages,  "seconds of it in mail transactions; the rest the client was idle or sent other commands") \
+    X(time_wait,      "seconds of it until a connection to the upstream was there, waiting for limits included") \
+    X(time_envelope,  "seconds of it from there to the beginning of the data: MAIL, RCPT and DATA of the client and the answers of the upstream") \
+    X(time_data,      "seconds of it for the client to send the data") \
+    X(time_answer,    "seconds of it from the end of the data to the final answer of the upstream") \
+    X(retry_after,    "seconds until it is allowed again; absent where that is never") \
     X(limit,          "name of the limit") \
     X(key,            "what the limit was counted under, as gatepost limits shows it") \
     X(action,         "what a limit does: delay, defer, reject or close") \
@@ -67,6 +74,7 @@ namespace gatepost::conf {
     X(pid,            "process id") \
     X(expires,        "when a certificate expires") \
     X(capabilities,   "EHLO keywords") \
+    X(uid,            "user id of who asked at the admin socket") \
     X(what,           "a sentence for the operator")
 // clang-format on
 
@@ -76,6 +84,9 @@ enum class LogField : std::uint8_t {
     GATEPOST_LOG_FIELDS(X)
 #undef X
 };
+
+/// What its values are. One field has one kind, so that whoever stores lines in columns can.
+enum class LogFieldKind : std::uint8_t { kText, kNumber, kSeconds, kTruth };
 
 struct LogFieldRow {
     std::string_view key;
@@ -102,12 +113,14 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
       "a reload failed and changed nothing: the hash is of what is still served") \
     X(drain, Info, (trigger, signal, sessions, what), "a step of the drain: nobody new is served") \
     X(drained, Info, (sessions, duration, what), "the drain is over; sessions are those that were cut") \
-    X(kicked, Info, (session, listener, client_ip, user, what), "an operator ended a session") \
     X(listener, Info, (listener, address, mode), "a listener is open") \
     X(listener_failed, Error, (listener, address, what), "a listener could not be opened") \
+    X(privileges, Info, (user), "the process gave up its rights, as run_as says") \
+    X(privileges_failed, Error, (what), "the process could not give up its rights, and ends") \
     X(accept_failed, Warning, (listener, what), "a connection could not be taken over") \
     X(admin, Info, (address), "the admin HTTP server or socket is open") \
-    X(admin_command, Info, (what), "an operator changed something over the admin socket") \
+    X(admin_command, Info, (uid, what), "an operator changed something over the admin socket") \
+    X(kicked, Info, (sessions, what), "an operator ended sessions; the line of each says reason=kicked") \
     X(admin_refused, Warning, (address, what), "somebody who may not, or too many at once, asked at the admin socket") \
     X(certificate, Info, (file, expires, what), "a certificate was loaded") \
     X(certificate_expiring, Warning, (file, expires), "a certificate expires soon or has expired") \
@@ -127,9 +140,10 @@ inline constexpr auto kLogFields = std::to_array<LogFieldRow>({
     X(proxy_header_bad, Warning, (listener, peer_ip, reason), "a peer that must speak the PROXY protocol did not") \
     X(tls_failed, Info, (session, listener, client_ip, mode, reason, what), "a TLS handshake with a client failed") \
     X(session, Info, (session, listener, client_ip, client_port, peer_ip, helo, tls, cipher, resumed, user, mechanism, backend, \
-                      source, messages, commands, errors, received, sent, duration, reason), "a session ended") \
-    X(message, Info, (session, listener, client_ip, user, message, from, recipients, recipients_refused, size, upstream, \
-                      endpoint, result, origin, code, reply, duration, what), "a mail transaction ended") \
+                      source, messages, commands, errors, received, sent, duration, time_tls, time_auth, time_messages, reason), "a session ended") \
+    X(message, Info, (session, listener, client_ip, tls, user, mechanism, backend, message, from, recipients, recipients_refused, \
+                      size, upstream, endpoint, result, origin, code, reply, duration, time_wait, time_envelope, time_data, \
+                      time_answer, what), "a mail transaction ended") \
     X(auth_failed, Info, (session, listener, client_ip, user, mechanism, backend, reason, tls), \
       "credentials were refused") \
     X(auth_cancelled, Info, (session, listener, client_ip, user, mechanism, reason), \
@@ -199,6 +213,41 @@ static_assert(kLogFields.size() <= 64, "the field sets are 64 bits");
 }
 [[nodiscard]] constexpr const LogFieldRow& row_of(LogField field) {
     return kLogFields[static_cast<std::size_t>(field)];
+}
+[[nodiscard]] constexpr LogFieldKind kind_of(LogField field) {
+    using enum LogField;
+    switch (field) {
+        case client_port:
+        case message:
+        case recipients:
+        case recipients_refused:
+        case size:
+        case code:
+        case share:
+        case messages:
+        case commands:
+        case errors:
+        case received:
+        case sent:
+        case users:
+        case listeners:
+        case workers:
+        case sessions:
+        case lines:
+        case pid:
+        case uid: return LogFieldKind::kNumber;
+        case duration:
+        case time_tls:
+        case time_auth:
+        case time_messages:
+        case time_wait:
+        case time_envelope:
+        case time_data:
+        case time_answer:
+        case retry_after: return LogFieldKind::kSeconds;
+        case resumed: return LogFieldKind::kTruth;
+        default: return LogFieldKind::kText;
+    }
 }
 [[nodiscard]] constexpr bool may_carry(LogEvent event, LogField field) {
     return (row_of(event).fields >> static_cast<unsigned>(field) & 1) != 0;

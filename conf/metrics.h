@@ -31,20 +31,28 @@ namespace gatepost::conf {
     X(kAuthTimeout, "auth_timeout") X(kDataTimeout, "data_timeout") X(kTlsError, "tls_error") X(kTlsTimeout, "tls_timeout") \
     X(kAuthLimit, "auth_limit") X(kErrorLimit, "error_limit") X(kRateLimit, "rate_limit") X(kProtocolError, "protocol_error") \
     X(kUpstreamError, "upstream_error") X(kBufferLimit, "buffer_limit") X(kProxyProtocol, "proxy_protocol") \
-    X(kDrain, "drain") X(kInternalError, "internal_error")
+    X(kDrain, "drain") X(kKicked, "kicked") X(kInternalError, "internal_error")
+#define GATEPOST_RELOAD_TRIGGERS(X) X(kSignal, "signal") X(kApi, "api") X(kFile, "file")
+#define GATEPOST_LOAD_RESULTS(X) X(kOk, "ok") X(kFailed, "failed")
+#define GATEPOST_SESSION_PHASES(X) \
+    X(kGreeting, "greeting") X(kTls, "tls") X(kAuth, "auth") X(kIdle, "idle") X(kEnvelope, "envelope") X(kData, "data") \
+    X(kRelay, "relay")
 #define GATEPOST_PROXY_VERSIONS(X) X(kV1, "v1") X(kV2, "v2") X(kUnknown, "unknown")
 #define GATEPOST_PROXY_RESULTS(X) X(kOk, "ok") X(kMissing, "missing") X(kMalformed, "malformed") X(kTimeout, "timeout")
 #define GATEPOST_HANDSHAKE_MODES(X) X(kStarttls, "starttls") X(kImplicit, "implicit")
 #define GATEPOST_TLS_PROTOCOLS(X) X(kTls12, "TLSv1.2") X(kTls13, "TLSv1.3") X(kOther, "other")
 #define GATEPOST_TLS_FAILURES(X) \
     X(kNoSharedCipher, "no_shared_cipher") X(kUnsupportedVersion, "unsupported_version") X(kNotTls, "not_tls") \
-    X(kTimeout, "timeout") X(kEof, "eof") X(kOther, "other")
+    X(kClientCert, "client_cert") X(kRejected, "rejected_by_client") X(kTimeout, "timeout") X(kEof, "eof") X(kOther, "other")
 #define GATEPOST_AUTH_RESULTS(X) \
     X(kSuccess, "success") X(kInvalidCredentials, "invalid_credentials") X(kDisabled, "disabled") \
     X(kNotAuthorized, "not_authorized") X(kBackendError, "backend_error") X(kBusy, "busy") X(kAborted, "aborted") \
     X(kMalformed, "malformed") X(kTlsRequired, "tls_required") X(kRefused, "refused") X(kBlocked, "blocked") \
     X(kTimedOut, "timed_out") X(kBackendTimeout, "backend_timeout") X(kDowngraded, "downgraded")
+#define GATEPOST_AUTH_OUTCOMES(X) \
+    X(kSuccess, "success") X(kInvalidCredentials, "invalid_credentials") X(kBackendError, "backend_error") X(kOther, "other")
 #define GATEPOST_GUESSING_SCOPES(X) X(kIp, "ip") X(kNetwork, "network") X(kUserAndNetwork, "user_and_network")
+#define GATEPOST_BLOCK_REASONS(X) X(kFailures, "failures")
 #define GATEPOST_LIMIT_DECISIONS(X) \
     X(kAllow, "allow") X(kDelay, "delay") X(kDefer, "defer") X(kReject, "reject") X(kClose, "close") \
     X(kWouldRefuse, "would_refuse") X(kFailOpen, "fail_open") X(kUnavailable, "unavailable")
@@ -78,21 +86,39 @@ namespace gatepost::conf {
     X(kGreeting, "GREETING") X(kEhlo, "EHLO") X(kHelo, "HELO") X(kStarttls, "STARTTLS") X(kMail, "MAIL") \
     X(kRcpt, "RCPT") X(kData, "DATA") X(kMessage, "MESSAGE") X(kBdat, "BDAT") X(kRset, "RSET") X(kNoop, "NOOP") \
     X(kQuit, "QUIT")
+#define GATEPOST_UPSTREAM_COMMANDS(X) \
+    X(kMail, "MAIL") X(kRcpt, "RCPT") X(kData, "DATA") X(kMessage, "MESSAGE") X(kBdat, "BDAT") X(kRset, "RSET")
+#define GATEPOST_UPSTREAM_TLS_FAILURES(X) \
+    X(kCertificate, "certificate") X(kNotOffered, "not_offered") X(kNoSharedCipher, "no_shared_cipher") \
+    X(kUnsupportedVersion, "unsupported_version") X(kNotTls, "not_tls") X(kOther, "other")
+#define GATEPOST_DNS_TYPES(X) X(kA, "A") X(kAaaa, "AAAA")
+#define GATEPOST_DNS_RESULTS(X) X(kOk, "ok") X(kNotFound, "not_found") X(kFailed, "failed")
 #define GATEPOST_UPSTREAM_REPLY_CLASSES(X) GATEPOST_REPLY_CLASSES(X) X(kInvalid, "invalid")
 #define GATEPOST_LOG_LEVELS(X) X(kDebug, "debug") X(kInfo, "info") X(kWarning, "warning") X(kError, "error")
 #define GATEPOST_LOG_SINKS(X) X(kStderr, "stderr")
-#define GATEPOST_ADMIN_ROUTES(X) X(kMetrics, "/metrics") X(kLivez, "/livez") X(kReadyz, "/readyz") X(kOther, "other")
+#define GATEPOST_ADMIN_ROUTES(X) \
+    X(kMetrics, "/metrics") X(kLivez, "/livez") X(kReadyz, "/readyz") \
+    X(kStatus, "/status") X(kStatusJson, "/status.json") X(kOther, "other")
 #define GATEPOST_CODE_CLASSES(X) X(k2xx, "2xx") X(k4xx, "4xx") X(k5xx, "5xx")
 // clang-format on
 
 GATEPOST_LABEL_VALUES(RejectReason, GATEPOST_REJECT_REASONS)
 GATEPOST_LABEL_VALUES(CloseReason, GATEPOST_CLOSE_REASONS)
+GATEPOST_LABEL_VALUES(ReloadTriggerLabel, GATEPOST_RELOAD_TRIGGERS)
+GATEPOST_LABEL_VALUES(LoadResult, GATEPOST_LOAD_RESULTS)
+GATEPOST_LABEL_VALUES(SessionPhase, GATEPOST_SESSION_PHASES)
+GATEPOST_LABEL_VALUES(BlockReason, GATEPOST_BLOCK_REASONS)
+GATEPOST_LABEL_VALUES(UpstreamCommand, GATEPOST_UPSTREAM_COMMANDS)
+GATEPOST_LABEL_VALUES(UpstreamTlsFailure, GATEPOST_UPSTREAM_TLS_FAILURES)
+GATEPOST_LABEL_VALUES(DnsType, GATEPOST_DNS_TYPES)
+GATEPOST_LABEL_VALUES(DnsResult, GATEPOST_DNS_RESULTS)
 GATEPOST_LABEL_VALUES(ProxyVersion, GATEPOST_PROXY_VERSIONS)
 GATEPOST_LABEL_VALUES(ProxyResult, GATEPOST_PROXY_RESULTS)
 GATEPOST_LABEL_VALUES(HandshakeMode, GATEPOST_HANDSHAKE_MODES)
 GATEPOST_LABEL_VALUES(TlsProtocol, GATEPOST_TLS_PROTOCOLS)
 GATEPOST_LABEL_VALUES(TlsFailure, GATEPOST_TLS_FAILURES)
 GATEPOST_LABEL_VALUES(AuthResult, GATEPOST_AUTH_RESULTS)
+GATEPOST_LABEL_VALUES(AuthOutcome, GATEPOST_AUTH_OUTCOMES)
 GATEPOST_LABEL_VALUES(BackendResult, GATEPOST_BACKEND_RESULTS)
 GATEPOST_LABEL_VALUES(GuessingScope, GATEPOST_GUESSING_SCOPES)
 GATEPOST_LABEL_VALUES(LimitDecision, GATEPOST_LIMIT_DECISIONS)
@@ -124,6 +150,26 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     return code < 200 || code > 599 ? UpstreamReplyClass::kInvalid
                                     : static_cast<UpstreamReplyClass>(code / 100 - 2);
 }
+/// A histogram has many series, so it tells fewer results apart: as the client hears them.
+[[nodiscard]] constexpr AuthOutcome auth_outcome_of(AuthResult result) {
+    switch (result) {
+        case AuthResult::kSuccess: return AuthOutcome::kSuccess;
+        case AuthResult::kInvalidCredentials:
+        case AuthResult::kDisabled:
+        case AuthResult::kNotAuthorized:
+        case AuthResult::kDowngraded: return AuthOutcome::kInvalidCredentials;
+        case AuthResult::kBackendError:
+        case AuthResult::kBackendTimeout:
+        case AuthResult::kBusy: return AuthOutcome::kBackendError;
+        case AuthResult::kAborted:
+        case AuthResult::kMalformed:
+        case AuthResult::kTlsRequired:
+        case AuthResult::kRefused:
+        case AuthResult::kBlocked:
+        case AuthResult::kTimedOut: break;
+    }
+    return AuthOutcome::kOther;
+}
 /// Of the name that OpenSSL gives: "TLSv1.3".
 [[nodiscard]] constexpr TlsProtocol tls_protocol_of(std::string_view name) {
     if (name == "TLSv1.3") return TlsProtocol::kTls13;
@@ -138,21 +184,32 @@ GATEPOST_LABEL_VALUES(CodeClass, GATEPOST_CODE_CLASSES)
     X(listener,             {},                       "listener") \
     X(mechanism,            {},                       "mechanism") \
     X(backend,              {},                       "backend") \
+    X(configured_backend,   {},                       "backend") \
     X(upstream,             {},                       "upstream") \
     X(endpoint,             {},                       "upstream", "endpoint") \
     X(certificate,          {},                       "certificate") \
     X(limit,                {},                       "limit") \
     X(limit_store,          {},                       "store") \
+    X(worker,               {},                       "worker") \
     X(build,                {},                       "version", "revision", "tls_library") \
     X(config,               {},                       "hash") \
     X(reject_reason,        kRejectReasonNames,       "reason") \
     X(close_reason,         kCloseReasonNames,        "reason") \
+    X(reload_trigger,       kReloadTriggerLabelNames, "trigger") \
+    X(load_result,          kLoadResultNames,         "result") \
+    X(session_phase,        kSessionPhaseNames,       "phase") \
+    X(block_reason,         kBlockReasonNames,        "reason") \
+    X(upstream_command,     kUpstreamCommandNames,    "verb") \
+    X(upstream_tls_failure, kUpstreamTlsFailureNames, "reason") \
+    X(dns_type,             kDnsTypeNames,            "type") \
+    X(dns_result,           kDnsResultNames,          "result") \
     X(proxy_version,        kProxyVersionNames,       "version") \
     X(proxy_result,         kProxyResultNames,        "result") \
     X(handshake_mode,       kHandshakeModeNames,      "mode") \
     X(tls_protocol,         kTlsProtocolNames,        "version") \
     X(tls_failure,          kTlsFailureNames,         "reason") \
     X(auth_result,          kAuthResultNames,         "result") \
+    X(auth_outcome,         kAuthOutcomeNames,        "result") \
     X(backend_result,       kBackendResultNames,      "result") \
     X(guessing_scope,       kGuessingScopeNames,      "scope") \
     X(cache_result,         kCacheResultNames,        "result") \
@@ -218,6 +275,13 @@ enum class MetricKind : std::uint8_t {
 
 inline constexpr auto kLatencyBuckets =
     std::to_array<double>({.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120});
+/// Of what has many series: fewer.
+inline constexpr auto kFewLatencyBuckets = std::to_array<double>({.001, .005, .025, .1, .5, 2.5, 10, 60});
+inline constexpr auto kAuthBuckets = std::to_array<double>({.005, .025, .1, .5, 1, 2.5, 10, 30});
+inline constexpr auto kOverheadBuckets = std::to_array<double>(
+    {.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1});
+inline constexpr auto kLifetimeBuckets = std::to_array<double>({.1, 1, 5, 15, 60, 300, 900, 3600});
+inline constexpr auto kRecipientBuckets = std::to_array<double>({1, 2, 5, 10, 25, 50, 100, 250, 1000});
 inline constexpr auto kSizeBuckets = std::to_array<double>(
     {1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864, 268435456});
 inline constexpr std::span<const double> kNoBuckets{};
@@ -234,6 +298,8 @@ inline constexpr std::span<const double> kNoBuckets{};
     X(config_last_reload_success_timestamp_seconds, kGauge, kNoBuckets, (), \
       "When the configuration was last loaded successfully, in seconds since the epoch.") \
     X(config_info, kGauge, kNoBuckets, (Axis::config), "Constant 1, labelled with the hash of the configuration that is served.") \
+    X(config_reloads_total, kCounter, kNoBuckets, (Axis::reload_trigger, Axis::load_result), \
+      "Attempts to read the configuration again, by what asked for it; failed ones changed nothing.") \
     X(connections_accepted_total, kCounter, kNoBuckets, (Axis::listener), "Client connections that were accepted.") \
     X(connections_rejected_total, kCounter, kNoBuckets, (Axis::listener, Axis::reject_reason), \
       "Client connections that were closed before their session began.") \
@@ -241,6 +307,11 @@ inline constexpr std::span<const double> kNoBuckets{};
       "Client connections that ended, by what ended them.") \
     X(connections_active, kLive, kNoBuckets, (Axis::listener), "Client connections now.") \
     X(connections_limit, kGauge, kNoBuckets, (Axis::listener), "Configured maximum of client connections.") \
+    X(connection_duration_seconds, kHistogram, kLifetimeBuckets, (Axis::listener), \
+      "From a client's connection to its end.") \
+    X(sessions_active, kLive, kNoBuckets, (Axis::listener, Axis::session_phase), \
+      "Client connections now, by what they are at: greeting until the first command, tls in a handshake, relay while " \
+      "the upstream's answer to a complete message is awaited; waiting for a limit belongs to the phase it interrupts.") \
     X(received_bytes_total, kCounter, kNoBuckets, (Axis::listener), "Octets of SMTP received from clients, without TLS.") \
     X(sent_bytes_total, kCounter, kNoBuckets, (Axis::listener), "Octets of SMTP sent to clients, without TLS.") \
     X(proxy_protocol_headers_total, kCounter, kNoBuckets, (Axis::listener, Axis::proxy_version, Axis::proxy_result), \
@@ -251,20 +322,31 @@ inline constexpr std::span<const double> kNoBuckets{};
       "TLS handshakes with clients that resumed an earlier session.") \
     X(tls_handshake_failures_total, kCounter, kNoBuckets, (Axis::listener, Axis::handshake_mode, Axis::tls_failure), \
       "TLS handshakes with clients that failed.") \
+    X(tls_handshake_duration_seconds, kHistogram, kFewLatencyBuckets, (Axis::listener), \
+      "TLS handshakes with clients that completed, from STARTTLS or the connection on.") \
+    X(tls_certificate_loads_total, kCounter, kNoBuckets, (Axis::certificate, Axis::load_result), \
+      "Times that a certificate was read, the start included; a failed one leaves the old one in use.") \
     X(tls_certificate_not_after_timestamp_seconds, kGauge, kNoBuckets, (Axis::certificate), \
       "Expiry of each loaded certificate, in seconds since the epoch.") \
     X(auth_attempts_total, kCounter, kNoBuckets, (Axis::listener, Axis::mechanism, Axis::backend, Axis::auth_result), \
       "AUTH commands by outcome; backend is none where none was asked.") \
-    X(auth_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend, Axis::auth_result), \
-      "From the AUTH command to its last reply, the configured failure delay included.") \
+    X(auth_duration_seconds, kHistogram, kAuthBuckets, (Axis::backend, Axis::auth_outcome), \
+      "From the AUTH command to its last reply, the configured failure delay included; invalid_credentials is all that is " \
+      "answered 535, backend_error all that is not because of the user.") \
     X(auth_cache_lookups_total, kCounter, kNoBuckets, (Axis::backend, Axis::cache_result), \
       "Passwords looked for among those that were right a moment ago; a hit asks nobody and hashes nothing.") \
+    X(auth_cache_entries, kGauge, kNoBuckets, (Axis::configured_backend), \
+      "Passwords remembered now, those included whose time is over and that nobody has asked for since.") \
     X(auth_backend_requests_total, kCounter, kNoBuckets, (Axis::backend, Axis::backend_result), \
       "Questions to credential backends; denied is an unknown user or, where the backend judges passwords itself, a refused one.") \
     X(auth_backend_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend), \
       "From a question to a credential backend to its answer, hashing not included.") \
     X(auth_backend_connections, kLive, kNoBuckets, (Axis::backend), \
       "Connections to credential backends that stand now, where they are kept.") \
+    X(auth_backend_up, kGauge, kNoBuckets, (Axis::configured_backend), \
+      "0 while a credential backend could not be reached or did not answer when it was asked last; 1 also before it is asked.") \
+    X(auth_blocks_total, kCounter, kNoBuckets, (Axis::guessing_scope, Axis::block_reason), \
+      "Failures after which an address, network or user of a network was asked to wait (auth.guessing): blocks begun, not attempts refused.") \
     X(auth_blocked_attempts_total, kCounter, kNoBuckets, (Axis::guessing_scope), \
       "AUTH exchanges refused before any password was looked at, by whose failures were too many (auth.guessing).") \
     X(auth_delayed_attempts_total, kCounter, kNoBuckets, (), \
@@ -284,15 +366,25 @@ inline constexpr std::span<const double> kNoBuckets{};
       "Replicas that share the store of limits and were seen lately, this one included; 1 without a shared store.") \
     X(smtp_commands_total, kCounter, kNoBuckets, (Axis::listener, Axis::command_verb, Axis::reply_class), \
       "Commands of clients by the class of the reply; DATA counts its 354 and its last reply.") \
+    X(smtp_command_duration_seconds, kHistogram, kFewLatencyBuckets, (Axis::command_verb), \
+      "From the last octet of a command (AUTH's further lines, a chunk and message data included) to its reply; " \
+      "what upstream, backend and limits take is in it, waiting for the client is not.") \
     X(smtp_protocol_errors_total, kCounter, kNoBuckets, (Axis::listener, Axis::protocol_error), \
       "Breaches of the protocol by clients.") \
     X(messages_total, kCounter, kNoBuckets, (Axis::listener, Axis::upstream, Axis::message_result, Axis::origin), \
       "Mail transactions that ended; origin says whose answer or fault the result is.") \
     X(recipients_total, kCounter, kNoBuckets, (Axis::upstream, Axis::recipient_result, Axis::origin), \
       "RCPT commands by outcome.") \
+    X(message_bytes_total, kCounter, kNoBuckets, (Axis::upstream, Axis::message_result), \
+      "Octets of message data sent to upstream servers, by what became of the mail transaction.") \
+    X(message_recipients, kHistogram, kRecipientBuckets, (Axis::upstream), "Recipients of accepted messages.") \
     X(message_size_bytes, kHistogram, kSizeBuckets, (Axis::upstream), "Size of accepted messages.") \
     X(message_duration_seconds, kHistogram, kLatencyBuckets, (Axis::upstream, Axis::message_result), \
       "From MAIL to the last reply of a mail transaction.") \
+    X(message_overhead_seconds, kHistogram, kOverheadBuckets, (Axis::upstream), \
+      "What Gatepost itself adds to an accepted message: from MAIL to the last reply, without the time in which only the " \
+      "client or the upstream could go on. Its own work, limits (their delays too) and the wait for an upstream connection " \
+      "are in it.") \
     X(upstream_up, kGauge, kNoBuckets, (Axis::endpoint), "1 if the upstream server passes its health checks.") \
     X(upstream_health_checks_total, kCounter, kNoBuckets, (Axis::endpoint, Axis::health_result), \
       "Health checks of upstream servers.") \
@@ -302,6 +394,8 @@ inline constexpr std::span<const double> kNoBuckets{};
       "From connecting to an upstream server to where mail can be sent, where that succeeded.") \
     X(upstream_tls_handshakes_total, kCounter, kNoBuckets, (Axis::upstream, Axis::tls_protocol), \
       "Completed TLS handshakes with upstream servers, probes not counted.") \
+    X(upstream_tls_handshake_failures_total, kCounter, kNoBuckets, (Axis::upstream, Axis::upstream_tls_failure), \
+      "TLS with upstream servers that failed, probes not counted; not_offered is a STARTTLS that is required and not to be had.") \
     X(upstream_connections, kGauge, kNoBuckets, (Axis::endpoint, Axis::pool_state), \
       "Connections to upstream servers: held by a session, waiting for one, or being opened.") \
     X(upstream_connections_limit, kGauge, kNoBuckets, (Axis::upstream), \
@@ -316,6 +410,21 @@ inline constexpr std::span<const double> kNoBuckets{};
       "Used connections that proved stale before anything was accepted on them, and were replaced unnoticed.") \
     X(upstream_replies_total, kCounter, kNoBuckets, (Axis::upstream, Axis::upstream_verb, Axis::upstream_reply_class), \
       "Replies of upstream servers; MESSAGE is the answer to the end of data, invalid what is no SMTP reply.") \
+    X(upstream_reply_duration_seconds, kHistogram, kFewLatencyBuckets, (Axis::upstream, Axis::upstream_command), \
+      "From a command to the upstream's reply; MESSAGE is from the end of data, BDAT from its command, its octets included.") \
+    X(upstream_sent_bytes_total, kCounter, kNoBuckets, (Axis::upstream), \
+      "Octets of SMTP sent to upstream servers in mail transactions, without TLS; opening and probing connections is not counted.") \
+    X(dns_lookups_total, kCounter, kNoBuckets, (Axis::dns_type, Axis::dns_result), \
+      "Questions to the DNS; not_found is a name that does not exist or has no such address.") \
+    X(dns_lookup_duration_seconds, kHistogram, kFewLatencyBuckets, (Axis::dns_type), "From such a question to its answer.") \
+    X(worker_busy_seconds_total, kCounter, kNoBuckets, (Axis::worker), \
+      "Time in which a worker's event loop worked instead of waiting for events.") \
+    X(worker_loop_lag_seconds, kHistogram, kFewLatencyBuckets, (), \
+      "How late the workers' event loops run what is due, measured by a timer of each.") \
+    X(buffers_in_use_bytes, kLive, kNoBuckets, (), \
+      "Octets that wait in buffers of connections: read and not yet used, or to be sent.") \
+    X(drain_transactions_cut_total, kCounter, kNoBuckets, (), \
+      "Mail transactions that Gatepost ended because the time to drain was over or it was told to end at once.") \
     X(log_messages_total, kSampledCounter, kNoBuckets, (Axis::log_level), "Log lines, those that were dropped included.") \
     X(log_dropped_total, kSampledCounter, kNoBuckets, (Axis::log_sink), \
       "Log lines lost because the reader of the log was too slow or gone.") \

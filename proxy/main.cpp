@@ -1,10 +1,13 @@
 // The command line: hands over to one command, and does nothing else.
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
 #include <malloc.h>
 #include <string>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -13,10 +16,12 @@
 #include "proxy/commands/hash.h"
 #include "proxy/commands/limits.h"
 #include "proxy/commands/metrics.h"
+#include "proxy/commands/operate_cli.h"
 #include "proxy/commands/serve.h"
 #include "proxy/commands/user_cli.h"
 #include "proxy/commands/version.h"
 #include "proxy/server/deep_check.h"
+#include "proxy/server/privileges.h"
 #include "proxy/server/unservable.h"
 
 namespace {
@@ -79,7 +84,11 @@ void add_serving(CLI::App& app, Arguments& arguments) {
     check->callback([&] {
         arguments.status = commands::check(
             arguments.config, arguments.dump, std::cout, std::cerr, gatepost::server::deep_problems,
-            [](const gatepost::conf::Config& config) { return gatepost::server::unservable_notes(config); });
+            [](const gatepost::conf::Config& config) {
+                std::vector<std::string> notes = gatepost::server::unservable_notes(config);
+                std::ranges::move(gatepost::server::run_as_notes(config), std::back_inserter(notes));
+                return notes;
+            });
     });
 }
 
@@ -114,6 +123,7 @@ int main(int argc, char** argv) {
     commands::add_user_commands(app, arguments.status);
     commands::add_auth_commands(app, arguments.status);
     commands::add_limits_commands(app, arguments.status);
+    commands::add_operate_commands(app, arguments.status);
     commands::add_explain_command(app, arguments.status);
     add_hash(app, arguments);
     add_about(app, arguments);

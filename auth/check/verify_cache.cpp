@@ -106,6 +106,7 @@ void VerifyCache::remember(std::string_view backend, std::string_view user, Byte
     }
     shard.entries.splice(shard.entries.begin(), made);
     shard.by_user.emplace(shard.entries.front().user, shard.entries.begin());
+    ++shard.by_backend[shard.entries.front().backend];
 }
 
 void VerifyCache::forget(std::string_view backend, std::string_view user, ByteView password) {
@@ -136,6 +137,16 @@ VerifyCache::Counts VerifyCache::counts() const {
         counts.entries += shard.entries.size();
     }
     return counts;
+}
+
+std::size_t VerifyCache::entries_of(std::string_view backend) const {
+    std::size_t entries = 0;
+    for (const Shard& shard : shards_) {
+        const std::lock_guard lock(shard.mutex);
+        if (const auto count = shard.by_backend.find(backend); count != shard.by_backend.end())
+            entries += count->second;
+    }
+    return entries;
 }
 
 std::optional<Digest> VerifyCache::digest(std::string_view backend, std::string_view user, ByteView password,
@@ -204,6 +215,7 @@ void VerifyCache::Shard::drop(Entries::iterator entry) {
         by_user.erase(found);  // first: its key is a view of the entry
         break;
     }
+    if (const auto count = by_backend.find(entry->backend); count != by_backend.end()) --count->second;
     entries.erase(entry);
 }
 

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -75,6 +77,8 @@ class VerifyCache {
     void forget_user(std::string_view backend, std::string_view user);
 
     [[nodiscard]] Counts counts() const;
+    /// Of Counts::entries, those of one backend.
+    [[nodiscard]] std::size_t entries_of(std::string_view backend) const;
 
     /// What identical checks have in common, for SingleFlight: the same parts give the same digest in this
     /// cache, even in one that is off. Nothing when libcrypto fails: then the check is like no other.
@@ -101,7 +105,8 @@ class VerifyCache {
         mutable std::mutex mutex;
         Entries entries;
         std::unordered_multimap<std::string_view, Entries::iterator>
-            by_user;  // keys are views of the entries
+            by_user;                                                 // keys are views of the entries
+        std::map<std::string, std::size_t, std::less<>> by_backend;  // how many entries
         std::uint64_t hits = 0;
         std::uint64_t misses = 0;
 

@@ -12,7 +12,8 @@ bool is_control(char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
 }
 
-/// How many octets the well-formed UTF-8 character at the front takes; 0 when it is not one.
+}  // namespace
+
 std::size_t utf8_length(ByteView octets) {
     const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(octets[i]); };
     const auto is_tail = [&](std::size_t i) { return i < octets.size() && (at(i) & 0xC0) == 0x80; };
@@ -33,8 +34,6 @@ std::size_t utf8_length(ByteView octets) {
     }
     return 0;
 }
-
-}  // namespace
 
 std::string printable(ByteView octets, std::size_t limit) {
     const bool cut = octets.size() > limit;

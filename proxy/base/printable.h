@@ -19,6 +19,10 @@ namespace gatepost {
 /// Well-formed UTF-8 (RFC 3629): no surrogates, no overlong forms, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(ByteView octets);
 
+/// How many octets the well-formed UTF-8 character at the front takes; 0 when it is not one. Requires an
+/// octet.
+[[nodiscard]] std::size_t utf8_length(ByteView octets);
+
 /// Any of U+0000..U+001F or U+007F, as octets.
 [[nodiscard]] bool has_controls(ByteView octets);
 

@@ -1,80 +1,44 @@
 #include "proxy/commands/limits.h"
 
-#include <charconv>
-#include <chrono>
 #include <expected>
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include "conf/check.h"
-#include "conf/environment.h"
-#include "conf/loader.h"
-#include "proxy/base/printable.h"
+#include "proxy/commands/admin_target.h"
 #include "proxy/commands/table.h"
-#include "proxy/observe/admin_client.h"
-#include "proxy/policy/limit_report.h"
 #include "proxy/server/limits_commands.h"
 
 namespace gatepost::commands {
 namespace {
 
-constexpr int kRefused = 1;
-constexpr int kUsage = 2;
-constexpr int kCannotReach = 3;
-constexpr std::chrono::seconds kPatience{30};
-
 /// The lines of the answer, or the exit status, said on `err`.
 std::expected<std::vector<std::string>, int> ask(const LimitsQuery& query, std::vector<std::string> words,
                                                  std::ostream& err) {
-    const conf::Loaded loaded =
-        conf::load(query.config, conf::process_environment(), conf::Files::MayBeMissing);
-    if (!loaded) {
-        conf::print(loaded.error(), err);
-        return std::unexpected(kRefused);
-    }
-    const std::string& path = (*loaded)->admin.socket;
-    if (path.empty()) {
-        err << "gatepost limits: " << query.config
-            << " names no admin.socket. Write\n  admin: {socket: /run/gatepost/admin.sock}\nand restart "
-               "Gatepost: these commands ask it there.\n";
-        return std::unexpected(kUsage);
-    }
     words.insert(words.begin(), "limits");
-    const auto answer = observe::ask_admin(path, words, kPatience);
-    if (!answer) {
-        err << "gatepost limits: " << answer.error().message << '\n';
-        const bool is_refused = answer.error().kind == observe::AdminFailure::Kind::kRefused;
-        return std::unexpected(is_refused ? kRefused : kCannotReach);
-    }
-    std::vector<std::string> lines;
-    std::istringstream text(*answer);
-    for (std::string line; std::getline(text, line);) lines.push_back(line);
-    return lines;
-}
-
-std::string readable(const std::string& seconds) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(seconds.data(), seconds.data() + seconds.size(), number);
-    if (error != std::errc{} || end != seconds.data() + seconds.size()) return seconds;
-    return policy::duration_text(std::chrono::seconds(number));
+    const auto answer = ask_running({.config = query.config, .admin = {}}, words, err);
+    if (!answer) return std::unexpected(answer.error());
+    return lines_of(*answer);
 }
 
 /// "defer for 42 s"; of sessions it is not known when one leaves.
 std::string refusal_text(const std::string& refused, const std::string& retry_after) {
     if (refused == "-" || retry_after == "-") return refused;
     const std::string what = refused == "dry-run" ? "no (dry run): would be" : refused;
-    return retry_after == "0" ? what + " until one leaves" : what + " for " + readable(retry_after);
+    return retry_after == "0" ? what + " until one leaves" : what + " for " + readable_seconds(retry_after);
 }
 
 /// The columns of the answer as people read them.
 std::vector<std::string> readable_row(const std::vector<std::string>& row) {
-    return {
-        row[0], row[1], row[2], row[3], refusal_text(row[4], row[5]), row[6] == "0" ? "-" : readable(row[6])};
+    return {row[0],
+            row[1],
+            row[2],
+            row[3],
+            refusal_text(row[4], row[5]),
+            row[6] == "0" ? "-" : readable_seconds(row[6])};
 }
 
 void print_json_rows(const Table& table, std::ostream& out) {
@@ -149,7 +113,7 @@ int limits_show(const LimitsQuery& query, std::ostream& out, std::ostream& err) 
         const bool is_time = name == "retry_after" || name == "worn_off_in";
         std::string label = name;
         label.resize(kNameWidth, ' ');
-        out << label << (is_time ? readable(value) : value) << '\n';
+        out << label << (is_time ? readable_seconds(value) : value) << '\n';
     }
     return 0;
 }

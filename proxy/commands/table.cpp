@@ -36,11 +36,12 @@ std::vector<std::string> split_tabs(std::string_view line) {
 
 void print(const Table& table, std::ostream& out) {
     std::vector<std::size_t> widths(table.columns.size());
+    std::vector<bool> is_to_the_right(table.columns.size());
     const auto print_row = [&](const std::vector<std::string>& row) {
         for (std::size_t column = 0; column < row.size(); ++column) {
             const std::string padding(widths[column] - width_of(row[column]), ' ');
             const bool is_last = column + 1 == row.size();
-            if (is_of_numbers(table, column)) {
+            if (is_to_the_right[column]) {
                 out << padding << row[column];
             } else {
                 out << row[column] << (is_last ? "" : padding);
@@ -49,6 +50,7 @@ void print(const Table& table, std::ostream& out) {
         }
     };
     for (std::size_t column = 0; column < widths.size(); ++column) {
+        is_to_the_right[column] = is_of_numbers(table, column);
         widths[column] = width_of(table.columns[column]);
         for (const auto& row : table.rows) widths[column] = std::max(widths[column], width_of(row[column]));
     }

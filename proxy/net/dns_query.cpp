@@ -96,7 +96,7 @@ std::optional<std::string> follow_aliases(const std::vector<Record>& records, st
 /// libc's state for one look-up: /etc/resolv.conf as it is now, with less patience.
 class ResolverState {
   public:
-    ResolverState() : is_good_(::res_ninit(&state_) == 0) {
+    explicit ResolverState(DnsObserver* observer) : observer_(observer), is_good_(::res_ninit(&state_) == 0) {
         // Tried in turn, the server that is silent costs this much each time. libc's own 5 s would hold up
         // the other names.
         state_.retrans = 1;
@@ -127,7 +127,24 @@ class ResolverState {
     }
 
     [[nodiscard]] Question ask(const std::string& name, ns_type type, std::uint16_t port) {
-        if (Clock::now() > end_) return std::unexpected(DnsFailure::kUnavailable);
+        const TimePoint began = Clock::now();
+        if (began > end_) return std::unexpected(DnsFailure::kUnavailable);
+        Question answer = ask_now(name, type, port);
+        if (observer_ != nullptr)
+            observer_->answered(type == ns_t_a ? DnsObserver::Type::kA : DnsObserver::Type::kAaaa,
+                                result_of(answer), Clock::now() - began);
+        return answer;
+    }
+
+  private:
+    [[nodiscard]] static DnsObserver::Result result_of(const Question& answer) {
+        if (answer) return DnsObserver::Result::kOk;
+        const bool is_known =
+            answer.error() == DnsFailure::kNoSuchName || answer.error() == DnsFailure::kNoAddress;
+        return is_known ? DnsObserver::Result::kNotFound : DnsObserver::Result::kFailed;
+    }
+
+    [[nodiscard]] Question ask_now(const std::string& name, ns_type type, std::uint16_t port) {
         const int size = ::res_nquery(&state_, name.c_str(), ns_c_in, type, buffer_.get(), kLargestMessage);
         if (size >= 0)
             return parse_dns_answer({buffer_.get(), std::min<std::size_t>(size, kLargestMessage)}, port);
@@ -138,7 +155,7 @@ class ResolverState {
         }
     }
 
-  private:
+    DnsObserver* const observer_;
     const TimePoint end_ = Clock::now() + kPatience;
     struct __res_state state_{};
     bool is_good_;
@@ -206,8 +223,9 @@ std::expected<DnsAnswer, DnsFailure> parse_dns_answer(std::span<const unsigned c
     return answer;
 }
 
-std::expected<DnsAnswer, DnsFailure> ask_dns(const std::string& host, std::uint16_t port) {
-    ResolverState state;
+std::expected<DnsAnswer, DnsFailure> ask_dns(const std::string& host, std::uint16_t port,
+                                             DnsObserver* observer) {
+    ResolverState state(observer);
     if (!state.is_good()) return std::unexpected(DnsFailure::kUnavailable);
     DnsFailure failure = DnsFailure::kNoSuchName;
     for (const std::string& name : state.candidates(host)) {

@@ -26,6 +26,15 @@ enum class DnsFailure {
     kMalformed,    ///< octets that are no answer
 };
 
+/// Told of each question to the DNS; on the thread that asks.
+class DnsObserver {
+  public:
+    virtual ~DnsObserver() = default;
+    enum class Type { kA, kAaaa };
+    enum class Result { kOk, kNotFound, kFailed };
+    virtual void answered(Type type, Result result, Duration took) = 0;
+};
+
 /// One answer to a question for A or AAAA, off the wire. Pure; never reads outside of `message`. Only records
 /// that belong to the name in the question, or to where its CNAMEs lead, count.
 [[nodiscard]] std::expected<DnsAnswer, DnsFailure> parse_dns_answer(std::span<const unsigned char> message,
@@ -36,6 +45,8 @@ enum class DnsFailure {
 /// first domain that cannot be asked: one further on may have another host of the same name. When only the
 /// second family cannot be asked, there is half an answer, and a short TTL. kMalformed counts as kUnavailable
 /// here.
-[[nodiscard]] std::expected<DnsAnswer, DnsFailure> ask_dns(const std::string& host, std::uint16_t port);
+/// `observer` may be nullptr.
+[[nodiscard]] std::expected<DnsAnswer, DnsFailure> ask_dns(const std::string& host, std::uint16_t port,
+                                                           DnsObserver* observer = nullptr);
 
 }  // namespace gatepost::net

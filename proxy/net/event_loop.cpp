@@ -73,6 +73,7 @@ void EventLoop::turn() {
     const int dont_wait = deferred_.empty() ? 0 : EVLOOP_NONBLOCK;
     event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY | dont_wait);
     run_deferred();
+    if (now_is_known_) busy_ += Clock::now() - now_;
 }
 
 void EventLoop::stop() {
@@ -142,12 +143,14 @@ void EventLoop::forget_soon(const event* watched) noexcept {
 
 void EventLoop::adopt(std::unique_ptr<Resident> resident) {
     residents_.push_back(std::move(resident));
+    resident_count_.store(residents_.size(), std::memory_order_release);
 }
 
 void EventLoop::dismiss(const Resident& resident) {
     defer([this, leaving = &resident] {
         std::erase_if(residents_,
                       [leaving](const auto& resident_here) { return resident_here.get() == leaving; });
+        resident_count_.store(residents_.size(), std::memory_order_release);
     });
 }
 

@@ -55,6 +55,14 @@ class EventLoop final : public Executor {
     /// The instant of this turn, read at most once a turn. Own thread.
     [[nodiscard]] TimePoint now() const noexcept;
 
+    /// How long run() has worked so far, up to the end of the last turn: from where a turn asked for the time
+    /// first, mostly in its first callback, to its end. Own thread.
+    [[nodiscard]] Duration busy() const noexcept { return busy_; }
+
+    /// What transports of this loop keep: octets read and not yet used, or to be sent. Own thread.
+    void note_buffered(std::ptrdiff_t change) noexcept { buffered_ += change; }
+    [[nodiscard]] std::ptrdiff_t buffered() const noexcept { return buffered_; }
+
     /// The loop's one read buffer, lent to whichever transport reads right now; its contents last until the
     /// next read.
     [[nodiscard]] std::span<char> read_buffer() noexcept { return {read_buffer_.get(), kReadBufferSize}; }
@@ -76,7 +84,10 @@ class EventLoop final : public Executor {
     /// Destroys an adopted resident at the end of this turn, so that it may dismiss itself. Own thread.
     void dismiss(const Resident& resident);
 
-    [[nodiscard]] std::size_t residents() const noexcept { return residents_.size(); }
+    /// Any thread.
+    [[nodiscard]] std::size_t residents() const noexcept {
+        return resident_count_.load(std::memory_order_acquire);
+    }
 
   private:
     struct FreeBase {
@@ -105,7 +116,10 @@ class EventLoop final : public Executor {
     std::vector<Task> deferred_running_;
     std::vector<event*> soon_;
     std::vector<std::unique_ptr<Resident>> residents_;
+    std::atomic<std::size_t> resident_count_ = 0;
 
+    Duration busy_{};
+    std::ptrdiff_t buffered_ = 0;
     mutable TimePoint now_;
     mutable bool now_is_known_ = false;
     bool in_turn_ = false;

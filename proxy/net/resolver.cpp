@@ -185,7 +185,7 @@ Resolved in_order(Addresses addresses, Duration ttl) {
     return {.addresses = std::move(addresses), .ttl = ttl, .is_cut = is_cut};
 }
 
-Resolution resolve_now(const std::string& host_and_port) {
+Resolution resolve_now(const std::string& host_and_port, DnsObserver* observer) {
     if (auto numeric = numeric_answer(host_and_port)) return std::move(*numeric);
     const auto endpoint = parse_endpoint(host_and_port);
     if (!endpoint) {
@@ -195,7 +195,7 @@ Resolution resolve_now(const std::string& host_and_port) {
     }
     if (Addresses local = ask_this_machine(*endpoint); !local.empty())
         return in_order(std::move(local), kTtlOfThisMachine);
-    auto answer = ask_dns(endpoint->host, endpoint->port);
+    auto answer = ask_dns(endpoint->host, endpoint->port, observer);
     if (!answer) return std::unexpected(to_error(answer.error(), endpoint->host));
     Resolved resolved = in_order(without_unreachable_family(std::move(answer->addresses)), answer->ttl);
     resolved.is_cut = resolved.is_cut || answer->is_cut;
@@ -210,10 +210,12 @@ void Resolver::resolve(std::string host_and_port, Executor& home, Answer answer)
         });
         return;
     }
-    background_.post([name = std::move(host_and_port), &home, answer = std::move(answer)]() mutable {
-        home.post(
-            [answer = std::move(answer), found = resolve_now(name)]() mutable { answer(std::move(found)); });
-    });
+    background_.post(
+        [name = std::move(host_and_port), &home, answer = std::move(answer), observer = observer_]() mutable {
+            home.post([answer = std::move(answer), found = resolve_now(name, observer)]() mutable {
+                answer(std::move(found));
+            });
+        });
 }
 
 }  // namespace gatepost::net

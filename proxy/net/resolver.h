@@ -18,6 +18,8 @@
 
 namespace gatepost::net {
 
+class DnsObserver;
+
 /// One thread that runs posted tasks in order, for work that may block: names, big files.
 class BackgroundThread final : public Executor {
   public:
@@ -91,14 +93,16 @@ using Resolution = std::expected<Resolved, ResolveError>;
 
 /// First what this machine knows by itself (/etc/hosts, by getaddrinfo()), then the DNS. Blocks, up to 16 s:
 /// only for the background thread and for commands.
-[[nodiscard]] Resolution resolve_now(const std::string& host_and_port);
+[[nodiscard]] Resolution resolve_now(const std::string& host_and_port, DnsObserver* observer = nullptr);
 
 class Resolver {
   public:
     using Answer = std::move_only_function<void(Resolution)>;
 
     /// `background` and every `home` must outlive their use here.
-    explicit Resolver(BackgroundThread& background) : background_(background) {}
+    /// `observer`, if any, is told on the background thread, which must have ended before it does.
+    explicit Resolver(BackgroundThread& background, DnsObserver* observer = nullptr)
+        : background_(background), observer_(observer) {}
     virtual ~Resolver() = default;
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
@@ -109,6 +113,7 @@ class Resolver {
 
   private:
     BackgroundThread& background_;
+    DnsObserver* const observer_;
 };
 
 }  // namespace gatepost::net

@@ -234,6 +234,7 @@ void Transport::show(ByteView octets) {
         fail_later(CloseCause::kBufferOverrun);
     }
     tls_is_new_ = false;
+    note_buffered();
 }
 
 void Transport::pause_reading() {
@@ -363,6 +364,7 @@ void Transport::write(ByteView octets) {
     }
     if (unsent() > limits_.high_water) is_congested_ = true;
     if (unsent() > limits_.hard) fail_later(CloseCause::kBufferOverrun);
+    note_buffered();
     if (tell_drained_) wake_if_needed();
 }
 
@@ -387,6 +389,14 @@ void Transport::flush_output() {
         is_congested_ = false;
         tell_drained_ = true;
     }
+    note_buffered();
+}
+
+void Transport::note_buffered() noexcept {
+    const std::size_t kept = unconsumed_.size() + unsent();
+    if (kept == noted_) return;
+    loop_.note_buffered(static_cast<std::ptrdiff_t>(kept) - static_cast<std::ptrdiff_t>(noted_));
+    noted_ = kept;
 }
 
 void Transport::encrypt_collected() {
@@ -467,7 +477,7 @@ void Transport::report_closed(CloseCause cause) {
     handler.on_closed(*this, cause);
 }
 
-void Transport::finish(Duration grace) {
+void Transport::finish(Duration grace, Duration linger) {
     loop_.assert_here();
     if (!is_open()) return;
     if (tls_) {
@@ -477,10 +487,11 @@ void Transport::finish(Duration grace) {
     flush_output();
     OutBuffer rest = std::move(tls_ ? tls_->wire() : out_);
     const bool has_unread = more_is_waiting_ || (is_started_ && !is_read_armed_);
-    const bool can_linger = !failure_ && (!rest.empty() || has_unread);
+    const bool has_more = !rest.empty() || has_unread;
+    const bool can_linger = !failure_ && (has_more || linger > Duration::zero());
     UniqueFd socket = std::move(socket_);
     release();
-    if (can_linger) Farewell::begin(loop_, std::move(socket), std::move(rest), grace);
+    if (can_linger) Farewell::begin(loop_, std::move(socket), std::move(rest), has_more ? grace : linger);
 }
 
 void Transport::close() {
@@ -497,6 +508,7 @@ void Transport::release() noexcept {
     tls_state_ = TlsState::kNone;
     std::string().swap(unconsumed_);
     out_.clear();
+    note_buffered();
     socket_.reset();
 }
 

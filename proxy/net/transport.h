@@ -144,8 +144,9 @@ class Transport final {
 
     /// Sends what is collected, then close_notify under TLS, then closes; gives up after `grace`. No callback
     /// follows. What cannot be sent at once is handed to the loop, so the transport may be destroyed right
-    /// after.
-    void finish(Duration grace);
+    /// after. `linger`: a peer that does not expect the end may be sending just now; so long it is read, or
+    /// it would be reset.
+    void finish(Duration grace, Duration linger = Duration::zero());
 
     /// Closes now. Unsent output is lost. No callback follows.
     void close();
@@ -195,6 +196,7 @@ class Transport final {
     void send_buffer(OutBuffer& buffer);
     void arm_writing();
 
+    void note_buffered() noexcept;
     [[nodiscard]] CloseCause cause_of(int error) const noexcept;
     void fail_later(CloseCause cause);
     void report_closed(CloseCause cause);
@@ -214,6 +216,8 @@ class Transport final {
     std::optional<CloseCause> failure_;
     /// Read from the peer, to be reported once all before it has been shown.
     std::optional<CloseCause> ending_;
+
+    std::size_t noted_ = 0;  ///< octets that the loop was told are kept here
 
     TlsState tls_state_ = TlsState::kNone;
     TlsStart tls_start_ = TlsStart::kFresh;

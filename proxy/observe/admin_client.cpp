@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <memory>
+#include <netdb.h>
 #include <optional>
 #include <string_view>
 #include <sys/socket.h>
@@ -58,6 +60,36 @@ std::expected<net::UniqueFd, AdminFailure> connect_to(const std::string& path, D
     return socket;
 }
 
+struct FreeAddresses {
+    void operator()(addrinfo* first) const noexcept { ::freeaddrinfo(first); }
+};
+
+std::expected<net::UniqueFd, AdminFailure> connect_to_host(const std::string& address, Duration timeout) {
+    const std::size_t colon = address.rfind(':');
+    std::string host = address.substr(0, colon);
+    if (colon == std::string::npos || host.empty())
+        return cannot(Kind::kUnreachable, "no address: " + printable(address) + "; expected HOST:PORT");
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    if (const int error = ::getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found);
+        error != 0)
+        return cannot(Kind::kUnreachable, "cannot find " + printable(address) + ": " + ::gai_strerror(error));
+    const std::unique_ptr<addrinfo, FreeAddresses> all(found);
+    int error = ENOENT;
+    for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+        net::UniqueFd socket(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        if (!socket) continue;
+        set_timeout(socket.get(), timeout);
+        if (::connect(socket.get(), one->ai_addr, one->ai_addrlen) == 0) return socket;
+        error = errno;
+    }
+    return cannot(Kind::kUnreachable, "nobody answers at " + printable(address) + " (" +
+                                          std::system_category().message(error) +
+                                          "); is Gatepost running, with this admin.address?");
+}
+
 std::string request_of(const std::vector<std::string>& words) {
     std::string line;
     for (const std::string& word : words) line += (line.empty() ? "" : "\t") + word;
@@ -109,6 +141,25 @@ std::expected<std::string, AdminFailure> ask_admin(const std::string& path,
     std::string why = answer.substr(kError.size());
     if (why.ends_with('\n')) why.pop_back();
     return cannot(Kind::kRefused, std::move(why));
+}
+
+std::expected<std::string, AdminFailure> fetch_admin(const std::string& address, const std::string& path,
+                                                     Duration timeout) {
+    const auto socket = connect_to_host(address, timeout);
+    if (!socket) return std::unexpected(socket.error());
+    const std::string request = "GET " + path + " HTTP/1.0\r\nHost: gatepost\r\n\r\n";
+    std::string answer;
+    int error = send_all(socket->get(), request);
+    if (error == 0) error = receive_all(socket->get(), answer);
+    if (error != 0) return cannot(Kind::kUnreachable, "no answer in time at " + printable(address));
+    const std::size_t end = answer.find("\r\n\r\n");
+    const std::string_view line = std::string_view(answer).substr(0, answer.find("\r\n"));
+    if (!line.starts_with("HTTP/1.") || end == std::string::npos)
+        return cannot(Kind::kUnreachable,
+                      "what answers at " + printable(address) + " is not Gatepost's admin HTTP");
+    if (line.substr(line.find(' ') + 1, 3) != "200")
+        return cannot(Kind::kRefused, printable(address) + path + " answers " + printable(line));
+    return answer.substr(end + 4);
 }
 
 }  // namespace gatepost::observe

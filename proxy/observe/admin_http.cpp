@@ -31,6 +31,8 @@ constexpr std::size_t kUnreadAtMost = 2 * kHeadersAtMost;
 constexpr int kBacklog = 64;
 
 constexpr const char* kPlainText = "text/plain; charset=utf-8";
+constexpr const char* kJson = "application/json; charset=utf-8";
+constexpr const char* kPage = "text/html; charset=utf-8";
 constexpr const char* kExposition = "text/plain; version=0.0.4; charset=utf-8";
 
 struct Address {
@@ -82,11 +84,11 @@ struct Answer {
 conf::AdminRoute route_of(evhttp_request* request) {
     const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
     const char* path = uri == nullptr ? nullptr : evhttp_uri_get_path(uri);
-    for (const auto route :
-         {conf::AdminRoute::kMetrics, conf::AdminRoute::kLivez, conf::AdminRoute::kReadyz}) {
+    using enum conf::AdminRoute;
+    for (const auto route : {kMetrics, kLivez, kReadyz, kStatus, kStatusJson}) {
         if (path != nullptr && path == to_string(route)) return route;
     }
-    return conf::AdminRoute::kOther;
+    return kOther;
 }
 
 conf::CodeClass class_of(int code) {
@@ -103,10 +105,9 @@ using Timer = std::unique_ptr<event, FreeEvent>;
 
 class AdminHttp::Server {
   public:
-    Server(event_base* base, AdminSources sources, WorkerMetrics& counts)
+    Server(event_base* base, AdminSources sources)
         : base_(base),
           sources_(std::move(sources)),
-          counts_(counts),
           sweep_(event_new(base, -1, EV_PERSIST, on_sweep, this)) {}
 
     ~Server() {
@@ -218,7 +219,7 @@ class AdminHttp::Server {
         } else {
             answer = {405, "Method Not Allowed", kPlainText, "only GET and HEAD\n"};
         }
-        counts_.admin_answered(route, class_of(answer.code));
+        sources_.answered(route, class_of(answer.code));
         send(request, answer);
     }
 
@@ -227,9 +228,11 @@ class AdminHttp::Server {
             case conf::AdminRoute::kMetrics: return {200, "OK", kExposition, sources_.metrics()};
             case conf::AdminRoute::kLivez: return {200, "OK", kPlainText, "ok\n"};
             case conf::AdminRoute::kReadyz: return readiness();
+            case conf::AdminRoute::kStatus: return {200, "OK", kPage, sources_.status_page()};
+            case conf::AdminRoute::kStatusJson: return {200, "OK", kJson, sources_.status_json()};
             case conf::AdminRoute::kOther: break;
         }
-        return {404, "Not Found", kPlainText, "try /metrics /livez /readyz\n"};
+        return {404, "Not Found", kPlainText, "try /metrics /livez /readyz /status /status.json\n"};
     }
 
     [[nodiscard]] Answer readiness() const {
@@ -255,7 +258,6 @@ class AdminHttp::Server {
 
     event_base* const base_;
     const AdminSources sources_;
-    WorkerMetrics& counts_;
     Timer sweep_;  ///< lets go of finished connections, and accepts again after a pause
     std::list<Connection> connections_;
     evconnlistener* listener_ = nullptr;  // owned by http_
@@ -266,8 +268,8 @@ AdminHttp::AdminHttp(std::unique_ptr<Server> server) : server_(std::move(server)
 AdminHttp::~AdminHttp() = default;
 
 Result<std::unique_ptr<AdminHttp>> AdminHttp::listen(event_base* base, std::string_view address,
-                                                     AdminSources sources, WorkerMetrics& counts) {
-    auto server = std::make_unique<Server>(base, std::move(sources), counts);
+                                                     AdminSources sources) {
+    auto server = std::make_unique<Server>(base, std::move(sources));
     const auto port = server->listen(address);
     if (!port) return std::unexpected(port.error());
     server->port = *port;

@@ -1,5 +1,6 @@
-// The admin HTTP server: /metrics, /livez and /readyz for machines, read-only, on the main loop. It changes
-// nothing and holds no request longer than its deadline. Its loop's thread only.
+// The admin HTTP server, read-only, on the main loop: /metrics, /livez, /readyz and /status.json for
+// machines, /status for people. It changes nothing and holds no request longer than its deadline. Its loop's
+// thread only.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "conf/metrics.h"
 #include "proxy/base/result.h"
-#include "proxy/observe/worker_metrics.h"
 
 struct event_base;
 
@@ -20,15 +21,17 @@ namespace gatepost::observe {
 struct AdminSources {
     std::function<std::string()> metrics;                       ///< MetricsRegistry::scrape()
     std::function<std::vector<std::string>()> unready_because;  ///< sentences for the operator; none = ready
+    std::function<std::string()> status_json;
+    std::function<std::string()> status_page;                         ///< HTML, everything in it escaped
+    std::function<void(conf::AdminRoute, conf::CodeClass)> answered;  ///< to count it
 };
 
 class AdminHttp {
   public:
     /// Listens on "127.0.0.1:9587" or "[::1]:0" (IPv6 only). An error says why: no numeric address, in use,
-    /// not permitted. `base` and `counts`, which this thread must own, outlive the result.
+    /// not permitted. `base`, and what `sources` lean on, outlive the result.
     [[nodiscard]] static Result<std::unique_ptr<AdminHttp>> listen(event_base* base, std::string_view address,
-                                                                   AdminSources sources,
-                                                                   WorkerMetrics& counts);
+                                                                   AdminSources sources);
     ~AdminHttp();
     AdminHttp(const AdminHttp&) = delete;
     AdminHttp& operator=(const AdminHttp&) = delete;

@@ -1,5 +1,7 @@
 #include "proxy/observe/admin_socket.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <sys/socket.h>
@@ -15,7 +17,9 @@
 namespace gatepost::observe {
 namespace {
 
-constexpr mode_t kOwnerOnly = S_IRUSR | S_IWUSR;
+/// Of many thousand sessions.
+constexpr std::size_t kLongestAnswer = std::size_t{32} * 1024 * 1024;
+constexpr mode_t kOwnerAndGroup = S_IRUSR | S_IWUSR | S_IRGRP | S_IWGRP;
 
 std::vector<std::string> words_of(std::string_view line) {
     std::vector<std::string> words;
@@ -27,16 +31,17 @@ std::vector<std::string> words_of(std::string_view line) {
     return words;
 }
 
-std::optional<uid_t> user_behind(int socket) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
-    return peer.uid;
-}
-
-/// The permissions alone would do; but a folder or a container may give the file away.
-bool is_root_or_own(uid_t user) {
-    return user == 0 || user == ::geteuid();
+/// With all of its groups, not the first alone.
+std::optional<AdminPeer> peer_of(int socket) {
+    ucred found{};
+    socklen_t size = sizeof found;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &found, &size) != 0) return std::nullopt;
+    AdminPeer peer{.user = found.uid, .groups = {found.gid}};
+    std::array<gid_t, 256> more{};
+    size = sizeof more;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, more.data(), &size) == 0)
+        peer.groups.insert(peer.groups.end(), more.data(), more.data() + size / sizeof(gid_t));
+    return peer;
 }
 
 /// The text of a file that cannot be listened on, with what helps.
@@ -48,17 +53,37 @@ Error cannot_listen(const std::string& path, const Error& error) {
 
 }  // namespace
 
+/// The permissions alone would do; but a folder or a container may give the file away.
+AdminLevel level_of(const AdminPeer& peer) {
+    if (peer.user == 0 || peer.user == ::geteuid()) return AdminLevel::kOperate;
+    return std::ranges::find(peer.groups, ::getegid()) != peer.groups.end() ? AdminLevel::kRead
+                                                                            : AdminLevel::kNone;
+}
+
+std::unexpected<Error> needs_operator() {
+    return fail("only root and the user that Gatepost runs as may change anything; its group may look");
+}
+
 /// One peer: its line, then its answer.
 class AdminSocket::Connection final : public net::TransportHandler {
   public:
-    Connection(AdminSocket& socket, std::uint64_t id, net::UniqueFd fd)
+    Connection(AdminSocket& socket, std::uint64_t id, net::UniqueFd fd, uid_t user, bool may_operate)
         : socket_(socket),
           id_(id),
-          transport_(socket.loop_, std::move(fd), *this),
+          user_(user),
+          may_operate_(may_operate),
+          transport_(socket.loop_, std::move(fd), *this, {.hard = kLongestAnswer}),
           deadline_(socket.loop_, [this] { on_deadline(); }) {
         deadline_.start(socket.settings_.request_timeout);
         transport_.start();
     }
+
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] AdminRequest request(std::vector<std::string> words) const {
+        return {.words = std::move(words), .user = user_, .may_operate = may_operate_};
+    }
+
+    void wait_for_answer(Duration timeout) { deadline_.start(timeout); }
 
     void finish(const std::string& text) {
         transport_.write(text);
@@ -77,7 +102,7 @@ class AdminSocket::Connection final : public net::TransportHandler {
         if (end == ByteView::npos) return 0;
         was_asked_ = true;
         deadline_.start(socket_.settings_.answer_timeout);
-        socket_.run(id_, bytes.substr(0, end));
+        socket_.run(*this, bytes.substr(0, end));
         return bytes.size();
     }
     void on_tls_established(net::Transport& /*transport*/) override {}
@@ -94,6 +119,8 @@ class AdminSocket::Connection final : public net::TransportHandler {
 
     AdminSocket& socket_;
     const std::uint64_t id_;
+    const uid_t user_;
+    const bool may_operate_;
     net::Transport transport_;
     net::Timer deadline_;
     bool was_asked_ = false;
@@ -103,9 +130,8 @@ Result<std::unique_ptr<AdminSocket>> AdminSocket::listen(net::EventLoop& loop, A
                                                          LogSink& log) {
     Result<net::UniqueFd> listening = net::listen_on("unix:" + settings.path);
     if (!listening) return std::unexpected(cannot_listen(settings.path, listening.error()));
-    if (::chmod(settings.path.c_str(), kOwnerOnly) != 0)
+    if (::chmod(settings.path.c_str(), kOwnerAndGroup) != 0)
         return fail("cannot set the mode of " + settings.path + ": " + std::system_category().message(errno));
-    if (!settings.may_ask) settings.may_ask = is_root_or_own;
     return std::unique_ptr<AdminSocket>(
         new AdminSocket(loop, std::move(settings), log, std::move(*listening)));
 }
@@ -129,17 +155,20 @@ AdminSocket::~AdminSocket() {
         ::unlink(settings_.path.c_str());
 }
 
-void AdminSocket::add(std::string name, std::string usage, Command command) {
-    commands_.insert_or_assign(std::move(name), Known{std::move(usage), std::move(command)});
+void AdminSocket::add(std::string name, std::string usage, Command command, std::optional<Duration> timeout) {
+    commands_.insert_or_assign(std::move(name), Known{std::move(usage), std::move(command),
+                                                      timeout.value_or(settings_.answer_timeout)});
 }
 
 void AdminSocket::adopt(net::UniqueFd socket) {
-    const std::optional<uid_t> user = user_behind(socket.get());
-    if (!user || !settings_.may_ask(*user))
-        return note_refused("user id " + (user ? std::to_string(*user) : "unknown") + " may not ask");
+    const std::optional<AdminPeer> peer = peer_of(socket.get());
+    const AdminLevel level = peer ? settings_.level(*peer) : AdminLevel::kNone;
+    if (level == AdminLevel::kNone)
+        return note_refused("user id " + (peer ? std::to_string(peer->user) : "unknown") + " may not ask");
     if (connections_.size() >= settings_.most_connections) return note_refused("too many ask at once");
     const std::uint64_t id = ++last_connection_;
-    connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(socket)));
+    connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(socket), peer->user,
+                                                          level == AdminLevel::kOperate));
 }
 
 void AdminSocket::note_refused(const std::string& what) {
@@ -147,18 +176,19 @@ void AdminSocket::note_refused(const std::string& what) {
              {{conf::LogField::address, "unix:" + settings_.path}, {conf::LogField::what, what}});
 }
 
-void AdminSocket::run(std::uint64_t connection, std::string_view line) {
+void AdminSocket::run(Connection& connection, std::string_view line) {
     std::vector<std::string> words = words_of(line);
     for (const std::string& word : words) {
         if (!is_utf8(word) || has_controls(word))
-            return send(connection, fail("words are UTF-8 without controls"));
+            return send(connection.id(), fail("words are UTF-8 without controls"));
     }
     const auto known = commands_.find(words.front());
     if (known == commands_.end())
-        return send(connection,
+        return send(connection.id(),
                     fail("no command \"" + printable(words.front(), 64) + "\"; there are:" + usages()));
     words.erase(words.begin());
-    known->second.run(std::move(words), answer_to(connection));
+    connection.wait_for_answer(known->second.timeout);
+    known->second.run(connection.request(std::move(words)), answer_to(connection.id()));
 }
 
 std::string AdminSocket::usages() const {

@@ -6,9 +6,13 @@
 #include <charconv>
 
 #include "proxy/base/printable.h"
+#include "proxy/observe/log_escape.h"
 
 namespace gatepost::observe {
 namespace {
+
+using conf::LogFieldKind;
+using conf::LogFormat;
 
 constexpr std::size_t kLongestText = 256;
 
@@ -44,13 +48,7 @@ void append_seconds(std::string& line, std::int64_t microseconds) {
     append_number(line, rest);
 }
 
-void append_text(std::string& line, std::string_view text) {
-    const auto is_plain = [](char c) { return kPlain[static_cast<unsigned char>(c)]; };
-    if (!text.empty() && text.size() <= kLongestText && std::ranges::all_of(text, is_plain)) {
-        line += text;
-        return;
-    }
-    line += '"';
+void append_printable(std::string& line, std::string_view text) {
     for (const char c : printable(text, kLongestText)) {
         if (c == '=') {
             line += "\\x3d";
@@ -58,30 +56,59 @@ void append_text(std::string& line, std::string_view text) {
             line += c;
         }
     }
+}
+
+void append_text(std::string& line, LogFormat format, std::string_view text) {
+    const auto is_plain = [](char c) { return kPlain[static_cast<unsigned char>(c)]; };
+    const bool all_plain = text.size() <= kLongestText && std::ranges::all_of(text, is_plain);
+    if (all_plain && !text.empty() && format != LogFormat::Json) {
+        line += text;
+        return;
+    }
+    line += '"';
+    if (all_plain) {
+        line += text;
+    } else if (format == LogFormat::Text) {
+        append_printable(line, text);
+    } else {
+        append_escaped(line, text, kLongestText, format == LogFormat::Logfmt ? "=" : "");
+    }
     line += '"';
 }
 
 }  // namespace
 
-void LogLine::append_value(std::string& line, const LogValue& value) {
+void LogLine::append_value(std::string& line, LogFormat format, const LogValue& value) {
     switch (value.kind_) {
-        case LogValue::Kind::kText: append_text(line, value.text_); break;
-        case LogValue::Kind::kNumber: append_number(line, value.number_); break;
-        case LogValue::Kind::kCount: append_number(line, value.count_); break;
-        case LogValue::Kind::kDuration: append_seconds(line, value.number_); break;
+        case LogFieldKind::kText: append_text(line, format, value.text_); break;
+        case LogFieldKind::kTruth: line += value.number_ != 0 ? "true" : "false"; break;
+        case LogFieldKind::kSeconds: append_seconds(line, value.number_); break;
+        case LogFieldKind::kNumber:
+            if (value.is_unsigned_) {
+                append_number(line, value.count_);
+            } else {
+                append_number(line, value.number_);
+            }
+            break;
     }
 }
 
-void LogLine::append(std::string& line, conf::LogEvent event, std::initializer_list<LogPair> fields) {
+void LogLine::append(std::string& line, LogFormat format, conf::LogEvent event,
+                     std::initializer_list<LogPair> fields) {
+    const bool is_json = format == LogFormat::Json;
+    if (is_json) line += "\"event\":\"";
+    if (format == LogFormat::Logfmt) line += "event=";
     line += conf::row_of(event).name;
+    if (is_json) line += '"';
     for (const LogPair& pair : fields) {
         assert(conf::may_carry(event, pair.field));
+        assert(conf::kind_of(pair.field) == pair.value.kind() || pair.value.is_empty_text());
         // An empty text says nothing, but for the null sender.
         if (pair.value.is_empty_text() && pair.field != conf::LogField::from) continue;
-        line += ' ';
+        line += is_json ? ",\"" : " ";
         line += conf::row_of(pair.field).key;
-        line += '=';
-        append_value(line, pair.value);
+        line += is_json ? "\":" : "=";
+        append_value(line, format, pair.value);
     }
 }
 

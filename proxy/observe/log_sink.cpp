@@ -24,13 +24,22 @@
 namespace gatepost::observe {
 namespace {
 
+using conf::LogFormat;
 using conf::LogLevel;
 
 static_assert(to_string(static_cast<conf::LogLevelLabel>(LogLevel::Debug)) == "debug" &&
                   to_string(static_cast<conf::LogLevelLabel>(LogLevel::Error)) == "error",
               "the metric's levels are in the order of the configuration's");
 
-constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
+/// By conf::LogFormat. The time is RFC 3339's, in UTC.
+constexpr std::array kPatterns{
+    "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
+    R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})",
+    "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
+};
+static_assert(static_cast<int>(LogFormat::Text) == 0 && static_cast<int>(LogFormat::Json) == 1 &&
+                  static_cast<int>(LogFormat::Logfmt) == 2,
+              "the patterns are in the order of the configuration's words");
 
 /// The most that a pipe takes at once whenever it takes anything, so that a write after poll() cannot block.
 constexpr std::size_t kWriteAtMost = 4096;
@@ -67,10 +76,7 @@ class AllSignalsBlocked {
 /// The buffer between those who log and the descriptor, and the thread that empties it.
 class LogSink::Writer {
   public:
-    Writer(int descriptor, LogSinkLimits limits)
-        : descriptor_(descriptor),
-          limits_(limits),
-          formatter_(kPattern, spdlog::pattern_time_type::utc, "\n") {
+    Writer(int descriptor, LogSinkLimits limits) : descriptor_(descriptor), limits_(limits) {
         const AllSignalsBlocked inherited_by_the_thread;
         thread_ = std::thread([this] { run(); });
     }
@@ -87,18 +93,19 @@ class LogSink::Writer {
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
 
-    void add(LogLevel level, std::string_view text) {
+    void add(LogLevel level, LogFormat text_format, std::string_view text) {
         lines_[static_cast<std::size_t>(level)].fetch_add(1, std::memory_order_relaxed);
         bool wake = false;
         {
             const std::lock_guard lock(mutex_);
+            report_format_ = text_format;
             if (waiting_.size() + text.size() + kPrefixAtMost > limits_.buffer) {
                 ++unreported_;
                 dropped_.fetch_add(1, std::memory_order_relaxed);
                 return;
             }
             wake = waiting_.empty();
-            format(waiting_, level, text);
+            format(waiting_, level, text_format, text);
             if (!urgent_ && (level >= LogLevel::Warning || waiting_.size() > limits_.buffer / 2)) {
                 wake = urgent_ = true;
             }
@@ -112,13 +119,13 @@ class LogSink::Writer {
     [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }
 
   private:
-    static constexpr std::size_t kPrefixAtMost = 40;  // time, level and line end
+    static constexpr std::size_t kPrefixAtMost = 64;  // time, level and line end
 
-    // Requires mutex_: the formatter remembers the second that it printed last.
-    void format(std::string& out, LogLevel level, std::string_view text) {
+    // Requires mutex_: a formatter remembers the second that it printed last.
+    void format(std::string& out, LogLevel level, LogFormat text_format, std::string_view text) {
         scratch_.clear();
-        formatter_.format(spdlog::details::log_msg({}, spdlog_level(level), {text.data(), text.size()}),
-                          scratch_);
+        formatters_[static_cast<std::size_t>(text_format)].format(
+            spdlog::details::log_msg({}, spdlog_level(level), {text.data(), text.size()}), scratch_);
         out.append(scratch_.data(), scratch_.size());
     }
 
@@ -142,11 +149,11 @@ class LogSink::Writer {
     void report_dropped(std::string& batch) {
         if (unreported_ == 0) return;
         std::string text;
-        LogLine::append(text, conf::LogEvent::log_dropped,
+        LogLine::append(text, report_format_, conf::LogEvent::log_dropped,
                         {{conf::LogField::lines, std::exchange(unreported_, 0)}});
         const LogLevel level = conf::row_of(conf::LogEvent::log_dropped).level;
         lines_[static_cast<std::size_t>(level)].fetch_add(1, std::memory_order_relaxed);
-        format(batch, level, text);
+        format(batch, level, report_format_, text);
     }
 
     void write(std::string_view batch) {
@@ -190,7 +197,11 @@ class LogSink::Writer {
 
     std::mutex mutex_;  // guards all below
     std::condition_variable wake_;
-    spdlog::pattern_formatter formatter_;
+    std::array<spdlog::pattern_formatter, 3> formatters_{
+        spdlog::pattern_formatter{kPatterns[0], spdlog::pattern_time_type::utc, "\n"},
+        spdlog::pattern_formatter{kPatterns[1], spdlog::pattern_time_type::utc, "\n"},
+        spdlog::pattern_formatter{kPatterns[2], spdlog::pattern_time_type::utc, "\n"}};
+    LogFormat report_format_ = LogFormat::Text;  // of the line that came last
     spdlog::memory_buf_t scratch_;
     std::string waiting_;
     std::uint64_t unreported_ = 0;
@@ -209,8 +220,9 @@ void LogSink::log(conf::LogEvent event, LogLevel level, std::initializer_list<Lo
     if (!wants(level)) return;
     thread_local std::string text;
     text.clear();
-    LogLine::append(text, event, fields);
-    writer_->add(level, text);
+    const LogFormat format = format_.load(std::memory_order_relaxed);
+    LogLine::append(text, format, event, fields);
+    writer_->add(level, format, text);
 }
 
 std::uint64_t LogSink::lines(LogLevel level) const noexcept {

@@ -3,58 +3,17 @@
 // log.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
-#include <string>
-#include <string_view>
 
 #include "conf/log_events.h"
-#include "proxy/base/secret.h"
+#include "proxy/observe/log_value.h"
 
 namespace gatepost::observe {
-
-/// A value on its way into a line: a number, a truth, a duration (printed in seconds), or untrusted octets,
-/// which are always escaped. Views must last for the call only. A Secret does not convert.
-class LogValue {
-  public:
-    // NOLINTBEGIN(google-explicit-constructor): {LogField::user, name} should read as it does
-    LogValue(std::string_view text) : kind_(Kind::kText), text_(text) {}
-    LogValue(const std::string& text) : LogValue(std::string_view(text)) {}
-    LogValue(const char* text) : LogValue(std::string_view(text)) {}
-    LogValue(std::same_as<bool> auto truth) : LogValue(std::string_view(truth ? "true" : "false")) {}
-    LogValue(std::signed_integral auto number) : kind_(Kind::kNumber), number_(number) {}
-    LogValue(std::unsigned_integral auto number)
-        requires(!std::same_as<decltype(number), bool>)
-        : kind_(Kind::kCount), count_(number) {}
-    template <typename Rep, typename Period>
-    LogValue(std::chrono::duration<Rep, Period> duration)
-        : kind_(Kind::kDuration),
-          number_(std::chrono::duration_cast<std::chrono::microseconds>(duration).count()) {}
-    // NOLINTEND(google-explicit-constructor)
-    LogValue(const Secret&) = delete;
-    LogValue(char) = delete;
-
-    [[nodiscard]] bool is_empty_text() const noexcept { return kind_ == Kind::kText && text_.empty(); }
-
-  private:
-    friend class LogLine;
-    enum class Kind : std::uint8_t { kText, kNumber, kCount, kDuration };
-    Kind kind_;
-    std::string_view text_;
-    union {
-        std::int64_t number_ = 0;
-        std::uint64_t count_;
-    };
-};
-
-struct LogPair {
-    conf::LogField field;
-    LogValue value;
-};
 
 struct LogSinkLimits {
     std::size_t buffer = 1024 * 1024;        ///< octets that may wait; lines beyond are dropped and counted
@@ -67,6 +26,10 @@ class LogSink {
   public:
     /// Writes to `descriptor`, which stays the caller's and open. Starts the writer thread.
     explicit LogSink(conf::LogLevel level, int descriptor = 2, LogSinkLimits limits = {});
+    explicit LogSink(const conf::Log& settings, int descriptor = 2, LogSinkLimits limits = {})
+        : LogSink(settings.level, descriptor, limits) {
+        set_format(settings.format);
+    }
     /// Writes what waits, for at most `flush_at_end`. Nobody may log any more.
     ~LogSink();
     LogSink(const LogSink&) = delete;
@@ -81,7 +44,12 @@ class LogSink {
         log(event, conf::row_of(event).level, fields);
     }
 
-    [[nodiscard]] bool wants(conf::LogLevel level) const noexcept { return level >= level_; }
+    /// What is logged from now on; a line that is being made meanwhile is of either.
+    void set_level(conf::LogLevel level) noexcept { level_.store(level, std::memory_order_relaxed); }
+    void set_format(conf::LogFormat format) noexcept { format_.store(format, std::memory_order_relaxed); }
+
+    [[nodiscard]] conf::LogLevel level() const noexcept { return level_.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool wants(conf::LogLevel level) const noexcept { return level >= this->level(); }
 
     /// Lines logged so far at `level`, those that were dropped included; and those dropped, of all levels.
     [[nodiscard]] std::uint64_t lines(conf::LogLevel level) const noexcept;
@@ -90,7 +58,8 @@ class LogSink {
   private:
     class Writer;
 
-    const conf::LogLevel level_;
+    std::atomic<conf::LogLevel> level_;
+    std::atomic<conf::LogFormat> format_ = conf::LogFormat::Text;
     std::unique_ptr<Writer> writer_;
 };
 

@@ -14,10 +14,12 @@ std::size_t size_at_start(const LabelSets& labels, Axis axis) {
         case Axis::listener: return labels.listeners.size();
         case Axis::mechanism: return labels.mechanisms.size();
         case Axis::backend: return labels.backends.size();
+        case Axis::configured_backend: return labels.backends.size() - 1;  // "none" is not configured
         case Axis::upstream: return labels.upstreams.size();
         case Axis::endpoint: return labels.endpoints.size();
         case Axis::certificate: return labels.certificates.size();
         case Axis::limit: return labels.limits.size();
+        case Axis::worker: return labels.workers;
         default: return 1;  // build: one binary; config: one is served; limit_store: one store
     }
 }
@@ -27,6 +29,7 @@ std::size_t size_at_start(const LabelSets& labels, Axis axis) {
 MetricsLayout::MetricsLayout(LabelSets labels) : labels_(std::move(labels)) {
     labels_.mechanisms.emplace_back("other");
     labels_.backends.emplace_back("none");
+    for (unsigned i = 0; i < labels_.workers; ++i) workers_.push_back(std::to_string(i));
     for (std::size_t axis = 0; axis < conf::kAxes.size(); ++axis) {
         axis_size_[axis] = size_at_start(labels_, static_cast<Axis>(axis));
     }
@@ -60,10 +63,12 @@ std::vector<std::string_view> MetricsLayout::values_of(Axis axis, std::size_t in
     switch (axis) {
         case Axis::listener: return {labels_.listeners[index]};
         case Axis::mechanism: return {labels_.mechanisms[index]};
-        case Axis::backend: return {labels_.backends[index]};
+        case Axis::backend:
+        case Axis::configured_backend: return {labels_.backends[index]};
         case Axis::upstream: return {labels_.upstreams[index]};
         case Axis::certificate: return {labels_.certificates[index]};
         case Axis::limit: return {labels_.limits[index]};
+        case Axis::worker: return {workers_[index]};
         case Axis::limit_store: return {labels_.limit_store};
         case Axis::endpoint: {
             const auto& [upstream, name] = labels_.endpoints[index];

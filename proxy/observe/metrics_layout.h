@@ -22,6 +22,7 @@ enum class UpstreamIndex : std::uint32_t {};
 enum class EndpointIndex : std::uint32_t {};
 enum class CertificateIndex : std::uint32_t {};
 enum class LimitIndex : std::uint32_t {};
+enum class WorkerIndex : std::uint32_t {};
 
 /// The label sets that only the configuration knows. Order gives the indices: listeners[2] is
 /// ListenerIndex{2}.
@@ -38,6 +39,7 @@ struct LabelSets {
     std::vector<std::string> certificates;
     std::vector<std::string> limits{};  ///< names of the rules
     std::string limit_store = "memory";
+    unsigned workers = 0;
     std::string version;
     std::string revision;
     std::string tls_library;
@@ -89,6 +91,7 @@ class MetricsLayout {
 
   private:
     LabelSets labels_;
+    std::vector<std::string> workers_;
     std::array<std::size_t, conf::kAxes.size()> axis_size_{};
     std::array<std::size_t, conf::kMetrics.size()> first_{};
     std::size_t cells_ = 0;

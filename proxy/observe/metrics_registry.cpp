@@ -37,6 +37,21 @@ prometheus::MetricType type_of(MetricKind kind) {
     return prometheus::MetricType::Untyped;
 }
 
+std::vector<std::uint64_t> sums_of(const std::deque<WorkerMetrics>& workers,
+                                   std::vector<std::uint64_t> sums) {
+    for (const WorkerMetrics& worker : workers) {
+        for (std::size_t cell = 0; cell < sums.size(); ++cell) sums[cell] += worker.cell(cell);
+    }
+    return sums;
+}
+
+/// No names but those of the workers.
+LabelSets labels_of_process(unsigned workers) {
+    LabelSets labels;
+    labels.workers = workers;
+    return labels;
+}
+
 std::size_t position_of(const std::vector<std::string>& names, std::string_view name) {
     const auto found = std::find(names.begin(), names.end(), name);
     return static_cast<std::size_t>(std::min(found, names.end() - 1) - names.begin());
@@ -51,6 +66,7 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
 
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
         sums_ = registry_.totals();
+        registry_.add_process_counts(sums_);
         config_hash_ = registry_.config_hash();
         process_ = read_process_stats();
         std::vector<prometheus::MetricFamily> families;
@@ -151,10 +167,13 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
 MetricsRegistry::MetricsRegistry(LabelSets labels, std::shared_ptr<const MetricsRegistry> predecessor)
     : layout_(std::move(labels)),
       gauges_(std::make_unique<std::atomic<double>[]>(layout_.cells())),
-      process_(predecessor ? predecessor->process_ : std::make_shared<OfProcess>()),
+      process_(predecessor ? predecessor->process_ : std::make_shared<OfProcess>(layout_.labels().workers)),
+      process_map_(process_->layout, layout_),
       gone_(layout_.cells()) {
     set<Metric::build_info>(1, 0);
     set<Metric::config_info>(1, 0);
+    for (std::uint32_t i = 0; i < layout_.size_of(conf::Axis::configured_backend); ++i)
+        set_auth_backend_up(BackendIndex{i}, true);
     if (!predecessor) {
         config_loaded(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()), "");
         return;
@@ -164,6 +183,8 @@ MetricsRegistry::MetricsRegistry(LabelSets labels, std::shared_ptr<const Metrics
     predecessor_ = std::move(predecessor);
 }
 
+MetricsRegistry::OfProcess::OfProcess(unsigned workers) : layout(labels_of_process(workers)) {}
+
 MetricsRegistry::~MetricsRegistry() = default;
 
 WorkerMetrics::WorkerMetrics(const MetricsLayout& layout)
@@ -172,6 +193,11 @@ WorkerMetrics::WorkerMetrics(const MetricsLayout& layout)
 WorkerMetrics& MetricsRegistry::add_worker() {
     const std::lock_guard lock(mutex_);
     return workers_.emplace_back(layout_);
+}
+
+WorkerMetrics& MetricsRegistry::add_process_worker() {
+    const std::lock_guard lock(process_->mutex);
+    return process_->counters.emplace_back(process_->layout);
 }
 
 void MetricsRegistry::watch(const LogSink& log) {
@@ -194,13 +220,14 @@ std::vector<std::uint64_t> MetricsRegistry::totals() const {
     return sums;
 }
 
+void MetricsRegistry::add_process_counts(std::vector<std::uint64_t>& sums) const {
+    const std::lock_guard lock(process_->mutex);
+    process_map_.add(sums_of(process_->counters, std::vector<std::uint64_t>(process_->layout.cells())), sums);
+}
+
 /// With the mutex held. Of the workers, and of the predecessors that are gone.
 std::vector<std::uint64_t> MetricsRegistry::own_sums() const {
-    std::vector<std::uint64_t> sums = gone_;
-    for (const WorkerMetrics& worker : workers_) {
-        for (std::size_t cell = 0; cell < sums.size(); ++cell) sums[cell] += worker.cell(cell);
-    }
-    return sums;
+    return sums_of(workers_, gone_);
 }
 
 /// With the mutex held. What a retired predecessor has counted stays here, and its own predecessor takes its
@@ -241,6 +268,26 @@ void MetricsRegistry::set_certificate_not_after(CertificateIndex certificate, Wa
 
 std::string MetricsRegistry::scrape() const {
     return prometheus::TextSerializer().Serialize(Collector(*this).Collect());
+}
+
+std::uint64_t MetricsRegistry::total(Metric metric,
+                                     std::initializer_list<std::optional<std::size_t>> where) const {
+    const auto& axes = conf::row_of(metric).axes;
+    const auto is_meant = [&](std::size_t series) {
+        for (std::size_t axis = axes.size(); axis-- > 0;) {
+            const std::size_t size = layout_.size_of(axes.items[axis]);
+            const auto wanted = axis < where.size() ? where.begin()[axis] : std::nullopt;
+            if (wanted && *wanted != series % size) return false;
+            series /= size;
+        }
+        return true;
+    };
+    const std::vector<std::uint64_t> cells = totals();
+    std::uint64_t total = 0;
+    for (std::size_t series = 0; series < layout_.series_of(metric); ++series) {
+        if (is_meant(series)) total += cells[layout_.first_of(metric) + series];
+    }
+    return total;
 }
 
 std::size_t MetricsRegistry::series() const noexcept {

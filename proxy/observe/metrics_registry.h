@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,11 @@ class MetricsRegistry {
     /// A set of counters for one thread, which alone may count in it. Lives as long as the registry.
     [[nodiscard]] WorkerMetrics& add_worker();
 
+    /// Likewise, for what lives longer than a configuration (the main loop, the resolver, a worker's loop).
+    /// Lives as long as the newest registry. Only metrics without names from the configuration may be counted
+    /// in it.
+    [[nodiscard]] WorkerMetrics& add_process_worker();
+
     /// The log whose lines are counted in log_messages_total and log_dropped_total; outlives the registry.
     void watch(const LogSink& log);
 
@@ -62,6 +68,13 @@ class MetricsRegistry {
     void set_connections_limit(ListenerIndex listener, std::uint64_t limit) {
         set<conf::Metric::connections_limit>(static_cast<double>(limit), listener);
     }
+    /// Any thread. Not of a backend that is none of the configured ones.
+    void set_auth_backend_up(BackendIndex backend, bool up) {
+        set_backend<conf::Metric::auth_backend_up>(backend, up ? 1 : 0);
+    }
+    void set_auth_cache_entries(BackendIndex backend, std::size_t entries) {
+        set_backend<conf::Metric::auth_cache_entries>(backend, static_cast<double>(entries));
+    }
     void set_certificate_not_after(CertificateIndex certificate, WallTime at);
     void set_upstream_up(EndpointIndex endpoint, bool up) {
         set<conf::Metric::upstream_up>(up ? 1 : 0, endpoint);
@@ -74,6 +87,15 @@ class MetricsRegistry {
     }
     void set_upstream_connections(EndpointIndex endpoint, conf::PoolState state, std::uint64_t count) {
         set<conf::Metric::upstream_connections>(static_cast<double>(count), endpoint, state);
+    }
+
+    /// What was counted up to now over all series at these positions, one for each axis of the metric; no
+    /// value: at all of them. For counters and what is kLive.
+    [[nodiscard]] std::uint64_t total(conf::Metric metric,
+                                      std::initializer_list<std::optional<std::size_t>> where = {}) const;
+    /// The value that was set last, of a gauge that has one series.
+    [[nodiscard]] double gauge(conf::Metric metric) const noexcept {
+        return gauges_[layout_.first_of(metric)].load(std::memory_order_relaxed);
     }
 
     /// The text exposition format, version 0.0.4. Takes some milliseconds.
@@ -92,6 +114,12 @@ class MetricsRegistry {
         gauge_of(kMetric, layout_.cell_of<kMetric>(index...)).store(value, std::memory_order_relaxed);
     }
 
+    template <conf::Metric kMetric>
+    void set_backend(BackendIndex backend, double value) noexcept {
+        if (static_cast<std::size_t>(backend) < layout_.size_of(conf::Axis::configured_backend))
+            set<kMetric>(value, backend);
+    }
+
     [[nodiscard]] std::atomic<double>& gauge_of(conf::Metric metric, std::size_t cell) const noexcept {
         return conf::is_of_process(metric) ? process_->gauges[static_cast<std::size_t>(metric)]
                                            : gauges_[cell];
@@ -99,11 +127,15 @@ class MetricsRegistry {
 
     [[nodiscard]] std::vector<std::uint64_t> totals() const;
     [[nodiscard]] std::vector<std::uint64_t> own_sums() const;
+    void add_process_counts(std::vector<std::uint64_t>& sums) const;
     void drop_retired() const;
     [[nodiscard]] std::string config_hash() const;
 
     /// What a reload does not begin anew.
     struct OfProcess {
+        explicit OfProcess(unsigned workers);
+        const MetricsLayout layout;
+        std::deque<WorkerMetrics> counters;
         std::array<std::atomic<double>, conf::kMetrics.size()> gauges{};  ///< of is_of_process(), by metric
         std::mutex mutex;
         std::string config_hash;
@@ -113,6 +145,7 @@ class MetricsRegistry {
     std::unique_ptr<std::atomic<double>[]> gauges_;  ///< the cells of kGauge metrics; the others are unused
     std::atomic<const LogSink*> log_ = nullptr;
     const std::shared_ptr<OfProcess> process_;
+    const CellMap process_map_;  ///< from the cells of what is of the process to these
     std::atomic<bool> retired_ = false;
 
     mutable std::mutex mutex_;           ///< guards what follows, not what is counted in it

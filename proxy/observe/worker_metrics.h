@@ -30,10 +30,21 @@ class WorkerMetrics {
     void connection_rejected(ListenerIndex listener, conf::RejectReason reason) {
         add<Metric::connections_rejected_total>(1, listener, reason);
     }
-    void connection_opened(ListenerIndex listener) { add<Metric::connections_active>(1, listener); }
-    void connection_closed(ListenerIndex listener, conf::CloseReason reason) {
+    /// It begins with kGreeting, and ends with the phase that it moved to last.
+    void connection_opened(ListenerIndex listener) {
+        add<Metric::connections_active>(1, listener);
+        add<Metric::sessions_active>(1, listener, conf::SessionPhase::kGreeting);
+    }
+    void session_moved(ListenerIndex listener, conf::SessionPhase from, conf::SessionPhase to) {
+        add<Metric::sessions_active>(kMinusOne, listener, from);
+        add<Metric::sessions_active>(1, listener, to);
+    }
+    void connection_closed(ListenerIndex listener, conf::CloseReason reason, conf::SessionPhase phase,
+                           Duration lifetime) {
         add<Metric::connections_active>(kMinusOne, listener);
+        add<Metric::sessions_active>(kMinusOne, listener, phase);
         add<Metric::connections_closed_total>(1, listener, reason);
+        observe<Metric::connection_duration_seconds>(lifetime, listener);
     }
     void received(ListenerIndex listener, std::uint64_t octets) {
         add<Metric::received_bytes_total>(octets, listener);
@@ -47,19 +58,42 @@ class WorkerMetrics {
 
     // TLS towards clients.
     void tls_established(ListenerIndex listener, conf::HandshakeMode mode, conf::TlsProtocol protocol,
-                         bool resumed) {
+                         bool resumed, Duration took) {
         add<Metric::tls_handshakes_total>(1, listener, mode, protocol);
         if (resumed) add<Metric::tls_sessions_resumed_total>(1, listener);
+        observe<Metric::tls_handshake_duration_seconds>(took, listener);
     }
     void tls_failed(ListenerIndex listener, conf::HandshakeMode mode, conf::TlsFailure reason) {
         add<Metric::tls_handshake_failures_total>(1, listener, mode, reason);
     }
 
+    void certificate_loaded(CertificateIndex certificate, conf::LoadResult result) {
+        add<Metric::tls_certificate_loads_total>(1, certificate, result);
+    }
+
+    // The process.
+    void config_reloaded(conf::ReloadTriggerLabel trigger, conf::LoadResult result) {
+        add<Metric::config_reloads_total>(1, trigger, result);
+    }
+    void dns_answered(conf::DnsType type, conf::DnsResult result, Duration took) {
+        add<Metric::dns_lookups_total>(1, type, result);
+        observe<Metric::dns_lookup_duration_seconds>(took, type);
+    }
+    void worker_busy(WorkerIndex worker, Duration more) {
+        add<Metric::worker_busy_seconds_total>(static_cast<std::uint64_t>(more.count()), worker);
+    }
+    void loop_lagged(Duration late) { observe<Metric::worker_loop_lag_seconds>(late); }
+    /// `change` may be negative.
+    void buffers_changed(std::int64_t change) {
+        add<Metric::buffers_in_use_bytes>(static_cast<std::uint64_t>(change));
+    }
+    void drain_cut_transaction() { add<Metric::drain_transactions_cut_total>(1); }
+
     // The session. `took` is from the AUTH command to its last reply.
     void auth_finished(ListenerIndex listener, MechanismIndex mechanism, BackendIndex backend,
                        conf::AuthResult result, Duration took) {
         add<Metric::auth_attempts_total>(1, listener, mechanism, backend, result);
-        observe<Metric::auth_duration_seconds>(took, backend, result);
+        observe<Metric::auth_duration_seconds>(took, backend, conf::auth_outcome_of(result));
     }
     // Credential backends that are servers.
     void backend_connected(BackendIndex backend) { add<Metric::auth_backend_connections>(1, backend); }
@@ -67,6 +101,9 @@ class WorkerMetrics {
         add<Metric::auth_backend_connections>(kMinusOne, backend);
     }
     void auth_blocked(conf::GuessingScope scope) { add<Metric::auth_blocked_attempts_total>(1, scope); }
+    void auth_block_begun(conf::GuessingScope scope) {
+        add<Metric::auth_blocks_total>(1, scope, conf::BlockReason::kFailures);
+    }
     void auth_delayed() { add<Metric::auth_delayed_attempts_total>(1); }
     void limit_decided(LimitIndex limit, conf::LimitDecision decision) {
         add<Metric::rate_limit_decisions_total>(1, limit, decision);
@@ -88,17 +125,29 @@ class WorkerMetrics {
     void command_answered(ListenerIndex listener, conf::CommandVerb verb, conf::ReplyClass reply) {
         add<Metric::smtp_commands_total>(1, listener, verb, reply);
     }
+    void command_took(conf::CommandVerb verb, Duration took) {
+        observe<Metric::smtp_command_duration_seconds>(took, verb);
+    }
     void protocol_error(ListenerIndex listener, conf::ProtocolError reason) {
         add<Metric::smtp_protocol_errors_total>(1, listener, reason);
     }
-    /// A mail transaction ended. `octets` is looked at for accepted ones only; `took` is from MAIL to the
-    /// last reply.
-    void message_finished(ListenerIndex listener, UpstreamIndex upstream, conf::MessageResult result,
-                          conf::Origin origin, std::uint64_t octets, Duration took) {
-        add<Metric::messages_total>(1, listener, upstream, result, origin);
-        observe<Metric::message_duration_seconds>(took, upstream, result);
-        if (result != conf::MessageResult::kAccepted) return;
-        observe<Metric::message_size_bytes>(octets, upstream);
+    /// A mail transaction ended: what it was, and how long it took, from MAIL to the last reply.
+    struct Message {
+        conf::MessageResult result = conf::MessageResult::kAborted;
+        conf::Origin origin = conf::Origin::kGateway;
+        std::uint64_t octets = 0;      ///< sent to the upstream
+        std::uint64_t recipients = 0;  ///< accepted
+        Duration took{};
+        Duration overhead{};  ///< of this, what is Gatepost's own
+    };
+    void message_finished(ListenerIndex listener, UpstreamIndex upstream, const Message& message) {
+        add<Metric::messages_total>(1, listener, upstream, message.result, message.origin);
+        add<Metric::message_bytes_total>(message.octets, upstream, message.result);
+        observe<Metric::message_duration_seconds>(message.took, upstream, message.result);
+        if (message.result != conf::MessageResult::kAccepted) return;
+        observe<Metric::message_size_bytes>(message.octets, upstream);
+        observe<Metric::message_recipients>(message.recipients, upstream);
+        observe<Metric::message_overhead_seconds>(message.overhead, upstream);
     }
     void recipient_answered(UpstreamIndex upstream, conf::RecipientResult result, conf::Origin origin) {
         add<Metric::recipients_total>(1, upstream, result, origin);
@@ -107,6 +156,15 @@ class WorkerMetrics {
     // Upstreams. `took` is from connecting to the answer to EHLO.
     void upstream_tls_established(UpstreamIndex upstream, conf::TlsProtocol protocol) {
         add<Metric::upstream_tls_handshakes_total>(1, upstream, protocol);
+    }
+    void upstream_tls_failed(UpstreamIndex upstream, conf::UpstreamTlsFailure reason) {
+        add<Metric::upstream_tls_handshake_failures_total>(1, upstream, reason);
+    }
+    void upstream_sent(UpstreamIndex upstream, std::uint64_t octets) {
+        add<Metric::upstream_sent_bytes_total>(octets, upstream);
+    }
+    void upstream_took(UpstreamIndex upstream, conf::UpstreamCommand command, Duration took) {
+        observe<Metric::upstream_reply_duration_seconds>(took, upstream, command);
     }
     void upstream_acquired(UpstreamIndex upstream, conf::AcquireResult result) {
         add<Metric::upstream_pool_acquires_total>(1, upstream, result);

@@ -29,7 +29,7 @@ std::string seconds(Duration time) {
 }
 
 smtp::Reply reply(const Codes& codes, const std::string& text) {
-    return {codes.code, std::string(codes.enhanced) + ' ' + text};
+    return {.code = codes.code, .text = std::string(codes.enhanced) + ' ' + text, .is_own = true};
 }
 
 }  // namespace

@@ -47,6 +47,8 @@ class Authenticators {
 
     /// Before any executor dies that verdicts are posted to.
     void stop_pool();
+    /// For metrics; requires that start() succeeded.
+    [[nodiscard]] const auth::VerifyCache& cache() const { return *cache_; }
 
     // After start().
     /// Puts something between a verifier and its parts, to watch them; what it adds outlives the verifier.

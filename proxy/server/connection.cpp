@@ -12,6 +12,8 @@ namespace {
 
 /// For a last word to a peer that does not take it.
 constexpr std::chrono::seconds kGrace{5};
+/// For a peer that does not know yet that a drain ends its session, and may be sending.
+constexpr std::chrono::seconds kDrainLinger{1};
 
 /// Commands wait here while an answer is awaited. The longest line must fit, or it would never be whole: of
 /// AUTH it is 12288 octets.
@@ -113,6 +115,7 @@ void Connection::begin_implicit_tls() {
         return end(conf::CloseReason::kTlsError);
     }
     awaits_tls_ = true;
+    context_.tls_began = worker_.loop().now();
     deadline_.start(listener_.session.handshake_timeout);
     client_.start_tls_server(generation_.tls_context(listener_), tls_start_);
 }
@@ -152,7 +155,8 @@ void Connection::on_tls_established(net::Transport& /*transport*/) {
     context_.tls_version = facts.version;
     context_.tls_cipher = facts.cipher;
     context_.tls_resumed = facts.resumed;
-    generation_.facts().tls_established(context_, awaits_tls_);
+    context_.time_tls = worker_.loop().now() - context_.tls_began;
+    generation_.facts().tls_established(context_, worker_.loop().now(), awaits_tls_);
     if (std::exchange(awaits_tls_, false)) {
         conversation_->on(session::ClientConnected{
             .tls = true, .offer = generation_.offer(listener_), .auth = auth_offer()});
@@ -197,7 +201,9 @@ void Connection::send_to_client(ByteView octets) {
 }
 
 void Connection::send_to_upstream(ByteView octets) {
-    if (lease_) lease_->transport->write(octets);
+    if (!lease_) return;
+    lease_->transport->write(octets);
+    generation_.facts().sent_upstream(context_, octets.size());
 }
 
 bool Connection::take_handshake_slot() {
@@ -206,6 +212,7 @@ bool Connection::take_handshake_slot() {
 }
 
 void Connection::start_tls() {
+    context_.tls_began = worker_.loop().now();
     client_.start_tls_server(generation_.tls_context(listener_));
 }
 
@@ -250,14 +257,16 @@ void Connection::drain() {
     after_event();
 }
 
-void Connection::abort() {
-    if (is_ended_) return;
+bool Connection::abort() {
+    if (is_ended_) return false;
+    if (conversation_ && conversation_->has_transaction()) generation_.metrics().drain_cut_transaction();
     end(conf::CloseReason::kDrain);
+    return true;
 }
 
-void Connection::drain_expired() {
-    if (conversation_ && conversation_->state() == session::State::kAwaitingFinal) return;
-    abort();
+bool Connection::drain_expired() {
+    if (conversation_ && conversation_->state() == session::State::kAwaitingFinal) return false;
+    return abort();
 }
 
 void Connection::on_deadline() {
@@ -280,6 +289,8 @@ void Connection::after_event() {
     if (is_ended_) return;
     client_.flush();
     if (lease_) lease_->transport->flush();
+    if (conversation_)
+        generation_.facts().event_over(context_, worker_.loop().now(), *conversation_, awaits_tls_);
     const bool full = client_.is_congested() || is_upstream_congested();
     if (full == is_paused_) return;
     is_paused_ = full;
@@ -308,7 +319,7 @@ void Connection::end(conf::CloseReason reason) {
     generation_.facts().closed(context_, worker_.loop().now(), last);
     leave_upstream(session::UpstreamGoodbye::kAbort);
     generation_.forget_upstreams_of(id_);
-    client_.finish(kGrace);
+    client_.finish(kGrace, reason == conf::CloseReason::kDrain ? Duration(kDrainLinger) : Duration::zero());
     worker_.reap(id_);
 }
 

@@ -14,6 +14,7 @@
 #include "proxy/net/tls_context.h"
 #include "proxy/net/transport.h"
 #include "proxy/server/fact_sink.h"
+#include "proxy/server/operations.h"
 #include "proxy/server/plan.h"
 #include "proxy/session/conversation.h"
 #include "proxy/upstream/pool.h"
@@ -39,10 +40,15 @@ class Connection final : private net::TransportHandler, private session::Actions
     /// To the question of this number.
     void on_limits(std::uint64_t question, policy::LimitAnswers answers);
     void drain();
-    /// Ends at once, whatever is under way.
-    void abort();
+    /// Ends at once, whatever is under way. False: it had ended already.
+    bool abort();
     /// The time to drain is over: as abort(), but for a message whose answer is awaited (decisions 7).
-    void drain_expired();
+    bool drain_expired();
+    /// An operator ends it: 421 where the client can hear it; a message whose answer is awaited is waited
+    /// for.
+    void kick();
+    /// As `gatepost who` shows it; none when it is about to be gone.
+    [[nodiscard]] std::optional<SessionRow> row() const;
 
   private:
     // net::TransportHandler

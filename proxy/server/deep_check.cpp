@@ -8,6 +8,7 @@
 #include "proxy/net/tls_context.h"
 #include "proxy/server/auxprop_backend.h"
 #include "proxy/server/limit_stores.h"
+#include "proxy/server/privileges.h"
 #include "proxy/server/redis_backend.h"
 
 namespace gatepost::server {
@@ -18,6 +19,7 @@ class DeepCheck {
     explicit DeepCheck(const conf::Config& config) : config_(config) {}
 
     std::vector<conf::Problem> look() {
+        if (!config_.run_as.empty()) look_at_run_as();
         look_at_certificates();
         look_at_client_cas();
         look_at_ticket_keys();
@@ -43,6 +45,11 @@ class DeepCheck {
 
     void complain(std::string_view path, std::string_view message) {
         problems_.push_back(problem_at(config_, path, message));
+    }
+
+    void look_at_run_as() {
+        if (const auto account = find_run_as(config_.run_as); !account)
+            complain("run_as", account.error().message);
     }
 
     /// Each pair by itself; if all are good, all together, since two can be in each other's way.

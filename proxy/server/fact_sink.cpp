@@ -21,79 +21,104 @@ std::string_view source_of(const auth::Identity& identity) {
     return identity.is_remembered ? "cache" : "store";
 }
 
+std::string_view tls_of(const SessionContext& context) {
+    return context.tls_version.empty() ? "none" : context.tls_version;
+}
+
 }  // namespace
 
 void FactSink::take(SessionContext& context, std::string_view user, TimePoint now,
                     const session::Fact& fact) {
-    std::visit(Overloaded{
-                   [&](const session::CommandAnswered& answered) {
-                       metrics_.command_answered(context.listener, to_label(answered.verb),
-                                                 conf::reply_class_of(answered.code));
-                   },
-                   [&](const session::ProtocolBroken& broken) {
-                       const conf::ProtocolError error = to_label(broken.breach);
-                       metrics_.protocol_error(context.listener, error);
-                       const bool grave = broken.breach != session::Breach::kBadSequence &&
-                                          broken.breach != session::Breach::kSyntax &&
-                                          broken.breach != session::Breach::kUnknownCommand;
-                       log_.log(LogEvent::protocol_error,
-                                grave ? conf::LogLevel::Info : conf::LogLevel::Debug,
-                                {{LogField::session, context.id},
-                                 {LogField::listener, context.listener_name},
-                                 {LogField::client_ip, context.client_ip},
-                                 {LogField::user, user},
-                                 {LogField::reason, conf::to_string(error)}});
-                   },
-                   [&](const session::AuthBegun&) { context.auth_began = now; },
-                   [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
-                   [&](const session::GuessRefused& refused) { take_guess(context, refused); },
-                   [&](const session::GuessDelayed& delayed) { take_guess(context, delayed); },
-                   [&](const session::LimitDecided& decided) { take_limit(context, user, decided); },
-                   [&](const session::PolicyRefused& refused) { take_policy(context, user, refused); },
-                   [&](const session::RecipientAnswered& answered) {
-                       metrics_.recipient_answered(context.upstream, to_recipient_label(answered.result),
-                                                   to_label(answered.origin));
-                   },
-                   [&](const session::MessageBegun&) {
-                       context.message_began = now;
-                       ++context.messages;
-                   },
-                   [&](const session::MessageEnded& ended) { take_message(context, user, now, ended); },
-                   [&](const session::UpstreamOpeningEnded& ended) { take_opening(context, ended); },
-                   [&](const session::UpstreamReplied& replied) {
-                       metrics_.upstream_replied(context.upstream, to_label(replied.awaited),
-                                                 conf::upstream_reply_class_of(replied.code));
-                   },
-                   [&](const session::UpstreamReplaced&) { metrics_.upstream_replaced(context.upstream); },
-                   [&](const session::UpstreamFailed& failed) {
-                       log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},
-                                                            {LogField::upstream, context.upstream_name},
-                                                            {LogField::endpoint, context.endpoint_name},
-                                                            {LogField::reason, "broken_off"},
-                                                            {LogField::what, failed.what}});
-                   },
-               },
-               fact);
+    std::visit(
+        Overloaded{
+            [&](const session::CommandTaken& taken) {
+                if (taken.is_first) context.commands.clear();
+                context.commands.ask(now);
+            },
+            [&](const session::CommandCompleted&) { context.commands.ask_again(now); },
+            [&](const session::CommandAnswered& answered) { take_command(context, now, answered); },
+            [&](const session::ProtocolBroken& broken) {
+                const conf::ProtocolError error = to_label(broken.breach);
+                metrics_.protocol_error(context.listener, error);
+                const bool grave = broken.breach != session::Breach::kBadSequence &&
+                                   broken.breach != session::Breach::kSyntax &&
+                                   broken.breach != session::Breach::kUnknownCommand;
+                log_.log(LogEvent::protocol_error, grave ? conf::LogLevel::Info : conf::LogLevel::Debug,
+                         {{LogField::session, context.id},
+                          {LogField::listener, context.listener_name},
+                          {LogField::client_ip, context.client_ip},
+                          {LogField::user, user},
+                          {LogField::reason, conf::to_string(error)}});
+            },
+            [&](const session::AuthBegun&) { context.auth_began = now; },
+            [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
+            [&](const session::GuessRefused& refused) { take_guess(context, refused); },
+            [&](const session::GuessDelayed& delayed) { take_guess(context, delayed); },
+            [&](const session::LimitDecided& decided) { take_limit(context, user, decided); },
+            [&](const session::PolicyRefused& refused) { take_policy(context, user, refused); },
+            [&](const session::RecipientAnswered& answered) {
+                metrics_.recipient_answered(context.upstream, to_recipient_label(answered.result),
+                                            to_label(answered.origin));
+            },
+            [&](const session::MessageBegun&) { begin_message(context, now); },
+            [&](const session::MessagePhaseBegun& begun) { begin_phase(context, now, begun.phase); },
+            [&](const session::MessageEnded& ended) { take_message(context, user, now, ended); },
+            [&](const session::UpstreamOpeningEnded& ended) {
+                context.upstream_commands.clear();
+                take_opening(context, ended);
+            },
+            [&](const session::UpstreamAsked&) { context.upstream_commands.ask(now); },
+            [&](const session::UpstreamReplied& replied) { take_upstream_reply(context, now, replied); },
+            [&](const session::UpstreamReplaced&) { metrics_.upstream_replaced(context.upstream); },
+            [&](const session::UpstreamFailed& failed) {
+                log_.log(LogEvent::upstream_failed, {{LogField::session, context.id},
+                                                     {LogField::upstream, context.upstream_name},
+                                                     {LogField::endpoint, context.endpoint_name},
+                                                     {LogField::reason, "broken_off"},
+                                                     {LogField::what, failed.what}});
+            },
+        },
+        fact);
 }
 
-void FactSink::take_auth(const SessionContext& context, TimePoint now, const session::AuthEnded& fact) {
+void FactSink::begin_message(SessionContext& context, TimePoint now) {
+    context.message_began = context.message_phase_began = now;
+    context.own_time.begin(now);
+    context.message_phase = session::MessagePhase::kWait;
+    context.phase_times.fill(Duration::zero());
+    ++context.messages;
+}
+
+void FactSink::begin_phase(SessionContext& context, TimePoint now, session::MessagePhase phase) {
+    context.phase_times.at(static_cast<std::size_t>(context.message_phase)) +=
+        now - context.message_phase_began;
+    context.message_phase_began = now;
+    context.message_phase = phase;
+}
+
+void FactSink::take_auth(SessionContext& context, TimePoint now, const session::AuthEnded& fact) {
     const conf::AuthResult result = to_label(fact);
     const Duration took = context.auth_began == TimePoint() ? Duration::zero() : now - context.auth_began;
+    context.time_auth += took;
+    context.auth_began = TimePoint();
+    if (fact.end == AuthEnd::kSucceeded) {
+        context.mechanism = fact.mechanism;
+        context.backend = fact.backend;
+    }
     metrics_.auth_finished(context.listener, registry_.mechanism(fact.mechanism),
                            registry_.backend(fact.backend), result, took);
     switch (fact.end) {
         case AuthEnd::kSucceeded:
         case AuthEnd::kBlocked: return;  // said by the session's line, and by auth_blocked
         case AuthEnd::kRefusedCredentials:
-            return log_.log(LogEvent::auth_failed,
-                            {{LogField::session, context.id},
-                             {LogField::listener, context.listener_name},
-                             {LogField::client_ip, context.client_ip},
-                             {LogField::user, fact.user},
-                             {LogField::mechanism, fact.mechanism},
-                             {LogField::backend, fact.backend},
-                             {LogField::reason, auth::to_string(fact.reason)},
-                             {LogField::tls, context.tls_version.empty() ? "none" : context.tls_version}});
+            return log_.log(LogEvent::auth_failed, {{LogField::session, context.id},
+                                                    {LogField::listener, context.listener_name},
+                                                    {LogField::client_ip, context.client_ip},
+                                                    {LogField::user, fact.user},
+                                                    {LogField::mechanism, fact.mechanism},
+                                                    {LogField::backend, fact.backend},
+                                                    {LogField::reason, auth::to_string(fact.reason)},
+                                                    {LogField::tls, tls_of(context)}});
         case AuthEnd::kUnavailable:
         case AuthEnd::kBusy:
             return log_.log(LogEvent::auth_unavailable, {{LogField::session, context.id},
@@ -145,17 +170,30 @@ void FactSink::take_guess(const SessionContext& context, const session::GuessDel
                                       {LogField::duration, fact.delay}});
 }
 
-void FactSink::take_message(const SessionContext& context, std::string_view user, TimePoint now,
+void FactSink::take_message(SessionContext& context, std::string_view user, TimePoint now,
                             const session::MessageEnded& fact) {
+    begin_phase(context, now, session::MessagePhase::kWait);
+    const auto& [wait, envelope, data, answer] = context.phase_times;
     const conf::MessageResult result = to_label(fact.result);
     const conf::Origin origin = to_label(fact.origin);
     const Duration took = now - context.message_began;
-    metrics_.message_finished(context.listener, context.upstream, result, origin, fact.size, took);
+    context.time_messages += took;
+    const bool has_login = !user.empty();
+    metrics_.message_finished(context.listener, context.upstream,
+                              {.result = result,
+                               .origin = origin,
+                               .octets = fact.size,
+                               .recipients = fact.recipients,
+                               .took = took,
+                               .overhead = context.own_time.end(now, Clock::now())});
     log_.log(LogEvent::message,
              {{LogField::session, context.id},
               {LogField::listener, context.listener_name},
               {LogField::client_ip, context.client_ip},
+              {LogField::tls, tls_of(context)},
               {LogField::user, user},
+              {LogField::mechanism, has_login ? context.mechanism : ""},
+              {LogField::backend, has_login ? context.backend : ""},
               {LogField::message, context.messages},
               {LogField::from, fact.sender},
               {LogField::recipients, fact.recipients},
@@ -168,6 +206,10 @@ void FactSink::take_message(const SessionContext& context, std::string_view user
               {LogField::code, fact.code},
               {LogField::reply, fact.reply},
               {LogField::duration, took},
+              {LogField::time_wait, wait},
+              {LogField::time_envelope, envelope},
+              {LogField::time_data, data},
+              {LogField::time_answer, answer},
               {LogField::what, fact.client_gone && fact.result == session::Result::kAccepted
                                    ? "accepted upstream, client gone"
                                    : ""}});
@@ -191,7 +233,7 @@ void FactSink::rejected(observe::ListenerIndex listener, std::string_view listen
 }
 
 void FactSink::closed(const SessionContext& context, TimePoint now, const SessionEnd& end) {
-    metrics_.connection_closed(context.listener, end.reason);
+    metrics_.connection_closed(context.listener, end.reason, context.phase, now - context.began);
     metrics_.received(context.listener, context.received);
     metrics_.sent(context.listener, context.sent);
     log_.log(LogEvent::session, {{LogField::session, context.id},
@@ -200,7 +242,7 @@ void FactSink::closed(const SessionContext& context, TimePoint now, const Sessio
                                  {LogField::client_port, context.client_port},
                                  {LogField::peer_ip, context.peer_ip},
                                  {LogField::helo, end.greeting_name},
-                                 {LogField::tls, context.tls_version.empty() ? "none" : context.tls_version},
+                                 {LogField::tls, tls_of(context)},
                                  {LogField::cipher, context.tls_cipher},
                                  {LogField::resumed, context.tls_resumed},
                                  {LogField::user, end.identity.user},
@@ -213,6 +255,9 @@ void FactSink::closed(const SessionContext& context, TimePoint now, const Sessio
                                  {LogField::received, context.received},
                                  {LogField::sent, context.sent},
                                  {LogField::duration, now - context.began},
+                                 {LogField::time_tls, context.time_tls},
+                                 {LogField::time_auth, context.time_auth},
+                                 {LogField::time_messages, context.time_messages},
                                  {LogField::reason, conf::to_string(end.reason)}});
 }
 
@@ -225,10 +270,10 @@ void FactSink::proxy_header(const SessionContext& context, conf::ProxyVersion ve
                                           {LogField::reason, reason}});
 }
 
-void FactSink::tls_established(const SessionContext& context, bool implicit) {
-    metrics_.tls_established(context.listener,
-                             implicit ? conf::HandshakeMode::kImplicit : conf::HandshakeMode::kStarttls,
-                             conf::tls_protocol_of(context.tls_version), context.tls_resumed);
+void FactSink::tls_established(const SessionContext& context, TimePoint now, bool implicit) {
+    metrics_.tls_established(
+        context.listener, implicit ? conf::HandshakeMode::kImplicit : conf::HandshakeMode::kStarttls,
+        conf::tls_protocol_of(context.tls_version), context.tls_resumed, now - context.tls_began);
 }
 
 void FactSink::tls_failed(const SessionContext& context, bool implicit, conf::TlsFailure reason,

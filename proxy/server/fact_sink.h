@@ -2,12 +2,16 @@
 // it is told. One per worker, on its thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
 #include "proxy/base/clock.h"
 #include "proxy/observe/log_sink.h"
 #include "proxy/observe/metrics_registry.h"
+#include "proxy/server/own_time.h"
+#include "proxy/server/time_line.h"
+#include "proxy/session/conversation.h"
 #include "proxy/session/fact.h"
 
 namespace gatepost::server {
@@ -28,7 +32,20 @@ struct SessionContext {
     std::uint64_t sent = 0;
     TimePoint began;
     TimePoint auth_began;
+    TimePoint tls_began;
     TimePoint message_began;
+    TimeLine commands;           ///< of the client, not yet answered
+    TimeLine upstream_commands;  ///< likewise
+    OwnTime own_time;            ///< in the mail transaction
+    conf::SessionPhase phase = conf::SessionPhase::kGreeting;
+    TimePoint message_phase_began;
+    session::MessagePhase message_phase = session::MessagePhase::kWait;
+    std::array<Duration, session::kMessagePhases> phase_times{};  ///< of this message
+    Duration time_tls{};                                          ///< of the session …
+    Duration time_auth{};
+    Duration time_messages{};
+    std::string mechanism;  ///< of the login that succeeded last …
+    std::string backend;
     observe::UpstreamIndex upstream{};
     std::string_view upstream_name;
     observe::EndpointIndex endpoint{};
@@ -56,21 +73,32 @@ class FactSink {
                   conf::RejectReason reason);
     void opened(const SessionContext& session) { metrics_.connection_opened(session.listener); }
     void closed(const SessionContext& session, TimePoint now, const SessionEnd& end);
+    /// The end of each callback of a connection, whose time was `now`.
+    void event_over(SessionContext& session, TimePoint now, const session::Conversation& conversation,
+                    bool in_handshake);
+    void block_begun(policy::GuessingRule rule);
+    void sent_upstream(const SessionContext& session, std::size_t octets) {
+        metrics_.upstream_sent(session.upstream, octets);
+    }
     void proxy_header(const SessionContext& session, conf::ProxyVersion version, conf::ProxyResult result,
                       std::string_view reason);
-    void tls_established(const SessionContext& session, bool implicit);
+    void tls_established(const SessionContext& session, TimePoint now, bool implicit);
     void tls_failed(const SessionContext& session, bool implicit, conf::TlsFailure reason,
                     std::string_view what);
 
   private:
-    void take_auth(const SessionContext& session, TimePoint now, const session::AuthEnded& fact);
+    void take_auth(SessionContext& session, TimePoint now, const session::AuthEnded& fact);
+    static void begin_message(SessionContext& session, TimePoint now);
+    static void begin_phase(SessionContext& session, TimePoint now, session::MessagePhase phase);
     void take_guess(const SessionContext& session, const session::GuessRefused& fact);
     void take_guess(const SessionContext& session, const session::GuessDelayed& fact);
     void take_limit(const SessionContext& session, std::string_view user, const session::LimitDecided& fact);
     void take_policy(const SessionContext& session, std::string_view user,
                      const session::PolicyRefused& fact);
-    void take_message(const SessionContext& session, std::string_view user, TimePoint now,
+    void take_message(SessionContext& session, std::string_view user, TimePoint now,
                       const session::MessageEnded& fact);
+    void take_command(SessionContext& session, TimePoint now, const session::CommandAnswered& fact);
+    void take_upstream_reply(SessionContext& session, TimePoint now, const session::UpstreamReplied& fact);
     void take_opening(const SessionContext& session, const session::UpstreamOpeningEnded& fact);
 
     observe::LogSink& log_;

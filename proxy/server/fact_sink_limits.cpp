@@ -34,6 +34,10 @@ conf::PolicyDecision decision_of(session::Policy policy) {
 
 }  // namespace
 
+void FactSink::block_begun(policy::GuessingRule rule) {
+    metrics_.auth_block_begun(to_label(rule));
+}
+
 void FactSink::take_limit(const SessionContext& context, std::string_view user,
                           const session::LimitDecided& fact) {
     const observe::LimitIndex limit{fact.rule};
@@ -41,17 +45,16 @@ void FactSink::take_limit(const SessionContext& context, std::string_view user,
     metrics_.limit_decided(limit, decision);
     const std::optional<LogEvent> event = event_of(fact.decision);
     if (!event) return;
-    const bool never = fact.retry_after == Duration::max();
-    log_.log(
-        *event,
-        {{LogField::session, context.id},
-         {LogField::listener, context.listener_name},
-         {LogField::client_ip, context.client_ip},
-         {LogField::user, user},
-         {LogField::limit, registry_.name_of(limit)},
-         {LogField::key, fact.key},
-         {LogField::action, *event == LogEvent::limit_would_refuse ? "" : conf::to_string(decision)},
-         {LogField::retry_after, never ? observe::LogValue("never") : observe::LogValue(fact.retry_after)}});
+    const bool never = fact.retry_after == Duration::max();  // nothing is said then
+    log_.log(*event,
+             {{LogField::session, context.id},
+              {LogField::listener, context.listener_name},
+              {LogField::client_ip, context.client_ip},
+              {LogField::user, user},
+              {LogField::limit, registry_.name_of(limit)},
+              {LogField::key, fact.key},
+              {LogField::action, *event == LogEvent::limit_would_refuse ? "" : conf::to_string(decision)},
+              {LogField::retry_after, never ? observe::LogValue("") : observe::LogValue(fact.retry_after)}});
 }
 
 void FactSink::take_policy(const SessionContext& context, std::string_view user,

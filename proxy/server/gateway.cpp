@@ -1,9 +1,9 @@
 #include "proxy/server/gateway.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <random>
-#include <set>
 #include <signal.h>
 #include <unistd.h>
 #include <utility>
@@ -16,9 +16,17 @@
 #include "proxy/observe/metrics_registry.h"
 #include "proxy/policy/memory_limit_store.h"
 #include "proxy/server/admin.h"
+#include "proxy/server/dns_metrics.h"
+#include "proxy/server/drain.h"
 #include "proxy/server/generation.h"
 #include "proxy/server/limit_stores.h"
+#include "proxy/server/listening_sockets.h"
+#include "proxy/server/operations.h"
+#include "proxy/server/privileges.h"
 #include "proxy/server/reload.h"
+#include "proxy/server/service_manager.h"
+#include "proxy/server/session_list.h"
+#include "proxy/server/status.h"
 
 namespace gatepost::server {
 namespace {
@@ -26,28 +34,15 @@ namespace {
 using conf::LogEvent;
 using conf::LogField;
 
-constexpr std::chrono::milliseconds kDrainPoll{50};
-/// For sessions to write their last line when they are ended at once.
-constexpr std::chrono::seconds kLastWords{1};
-
-std::string_view mode_of(conf::ListenerTls tls) {
-    switch (tls) {
-        case conf::ListenerTls::None: return "none";
-        case conf::ListenerTls::StartTls: return "starttls";
-        case conf::ListenerTls::Implicit: return "implicit";
-    }
-    return "";
-}
-
 WallTime wall_now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
 /// Members are in the order in which they may be needed: each is destroyed before what it leans on.
-class Gateway final : private ReloadHost {
+class Gateway final : private ReloadHost, private DrainHost, private Operations {
   public:
     explicit Gateway(const std::shared_ptr<const Plan>& plan)
-        : log_(plan->config->log.level),
+        : log_(plan->config->log),
           registry_(std::make_shared<observe::MetricsRegistry>(label_sets(*plan))),
           metrics_(registry_->add_worker()),
           began_(Clock::now()),
@@ -68,7 +63,10 @@ class Gateway final : private ReloadHost {
         current_->registry()->config_loaded(wall_now(), plan().hash);
         if (!load() || !open_limit_stores()) return failure_;
         make_workers();
-        if (!serve_first() || !open_admin()) return failure_;
+        if (!prepare_first() || !open_admin()) return failure_;
+        // Nothing below binds a port or reads a file, and no client has been let in yet.
+        if (!drop_privileges(*plan().config, log_)) return failure_;
+        for (const auto& worker : workers_) worker->start();
         reload_.emplace(process_, static_cast<ReloadHost&>(*this));
         reload_->watch_files();
         watch_signals();
@@ -76,9 +74,10 @@ class Gateway final : private ReloadHost {
                                    {LogField::pid, static_cast<std::int64_t>(::getpid())},
                                    {LogField::workers, plan().workers},
                                    {LogField::listeners, plan().listeners.size()}});
+        tell_service_manager();
         loop_.run();
-        log_.log(LogEvent::stop, {{LogField::reason, "signal"},
-                                  {LogField::sessions, connections()},
+        log_.log(LogEvent::stop, {{LogField::reason, drain_.reason()},
+                                  {LogField::sessions, sessions()},
                                   {LogField::duration, Clock::now() - began_}});
         return Exit::kFine;
     }
@@ -125,7 +124,7 @@ class Gateway final : private ReloadHost {
         for (unsigned i = 0; i < plan().workers; ++i) workers_.push_back(std::make_unique<Worker>(i, parts));
     }
 
-    bool serve_first() {
+    bool prepare_first() {
         auto doors = open_doors(plan());
         if (!doors) return false;
         Result<void> made = current_->prepare();
@@ -135,46 +134,33 @@ class Gateway final : private ReloadHost {
             return false;
         }
         let_in(std::move(*doors));
-        for (const auto& worker : workers_) worker->start();
         return true;
     }
 
     // ReloadHost
     [[nodiscard]] Generation& served() override { return *current_; }
-    [[nodiscard]] bool is_draining() const override { return draining_; }
+    [[nodiscard]] bool is_draining() const override { return drain_.has_begun(); }
     void upstreams_changed() override { note_ready(); }
 
+    void reload_changes(bool is_under_way) override {
+        if (is_under_way) return service_manager_.reloading("reading the configuration");
+        service_manager_.ready("serving");
+    }
     [[nodiscard]] Result<std::vector<Acceptors::Door>> open_doors(const Plan& plan) override {
-        std::vector<Acceptors::Door> doors;
-        std::multiset<std::string> open = open_;
-        for (const ListenerPlan& listener : plan.listeners) {
-            doors.push_back({.address = listener.address, .socket = {}});
-            if (const auto found = open.find(listener.address); found != open.end()) {
-                open.erase(found);
-                continue;
-            }
-            Result<net::UniqueFd> socket = net::listen_on(listener.address);
-            if (!socket) {
-                log_.log(LogEvent::listener_failed, {{LogField::listener, listener.name},
-                                                     {LogField::address, listener.address},
-                                                     {LogField::what, socket.error().message}});
-                return std::unexpected(std::move(socket.error()));
-            }
-            log_.log(LogEvent::listener, {{LogField::listener, listener.name},
-                                          {LogField::address, net::local_address(socket->get()).to_string()},
-                                          {LogField::mode, mode_of(listener.tls)}});
-            doors.back().socket = std::move(*socket);
-        }
-        return doors;
+        return sockets_.open(plan);
     }
 
     void serve(std::unique_ptr<Generation> generation, std::vector<Acceptors::Door> doors) override {
         current_->quiet();
+        const conf::Log& log = generation->plan()->config->log;
+        log_.set_level(log.level);
+        log_.set_format(log.format);
         for (const ListenerPlan& listener : generation->plan()->listeners)
             listener.slots->set_cap(listener.max_connections);
         former_.push_back(std::exchange(current_, std::move(generation)));
         limit_stores_->use(*current_->registry());
-        current_->registry()->config_loaded(wall_now(), plan().hash);
+        loaded_ = wall_now();
+        current_->registry()->config_loaded(loaded_, plan().hash);
         let_in(std::move(doors));
         admin_->use(current_->plan());
         note_ready();
@@ -200,12 +186,18 @@ class Gateway final : private ReloadHost {
 
     /// A single worker needs nobody to hand it connections (decisions 25).
     void let_in(std::vector<Acceptors::Door> doors) {
-        open_.clear();
-        for (const Acceptors::Door& door : doors) open_.insert(door.address);
+        sockets_.served(doors);
         const std::uint64_t number = current_->number();
         if (workers_.size() == 1) return workers_.front()->serve(number, std::move(doors));
         acceptors_.serve(std::move(doors));
         for (const auto& worker : workers_) worker->serve(number, {});
+    }
+
+    void tell_service_manager() {
+        std::vector<Executor*> loops;
+        for (const auto& worker : workers_) loops.push_back(&worker->loop());
+        service_manager_.ready("serving");
+        service_manager_.watch_over(std::move(loops));
     }
 
     Worker& less_loaded_of_two() {
@@ -216,16 +208,46 @@ class Gateway final : private ReloadHost {
     }
 
     bool open_admin() {
-        admin_.emplace(
-            Admin::Parts{.loop = loop_, .log = log_, .metrics = metrics_, .limit_stores = *limit_stores_},
-            current_->plan());
-        return admin_->open({.metrics = [this] { return current_->scrape(); },
-                             .unready_because = [this] { return unready_because(); }});
+        admin_.emplace(Admin::Parts{.loop = loop_,
+                                    .log = log_,
+                                    .metrics = metrics_,
+                                    .limit_stores = *limit_stores_,
+                                    .operations = *this},
+                       current_->plan());
+        observe::AdminSources sources;
+        sources.metrics = [this] { return current_->scrape(); };
+        sources.unready_because = [this] { return unready_because(); };
+        return admin_->open(std::move(sources));
     }
+
+    // Operations
+    Status status() override {
+        return collect_status({.plan = plan(),
+                               .registry = *current_->registry(),
+                               .watches = current_->watches(),
+                               .up = Clock::now() - began_,
+                               .unready_because = unready_because(),
+                               .is_draining = drain_.has_begun(),
+                               .configuration = {.file = plan().config->file,
+                                                 .hash = plan().hash,
+                                                 .loaded = loaded_,
+                                                 .last_error = reload_->last_error()}});
+    }
+    void who(SessionFilter filter, std::function<void(std::vector<SessionRow>)> told) override {
+        gather_sessions(workers_, loop_, filter, std::move(told));
+    }
+    void kick(SessionFilter filter, std::function<void(std::size_t)> told) override {
+        kick_sessions(workers_, loop_, filter, std::move(told));
+    }
+    void reload(ReloadTrigger trigger, std::function<void(Result<std::string>)> told) override {
+        reload_->begin(trigger, std::move(told));
+    }
+    void drain(std::function<void()> told) override { drain_.ask(std::move(told), loop_.now()); }
+    void set_log_level(conf::LogLevel level) override { log_.set_level(level); }
 
     std::vector<std::string> unready_because() const {
         std::vector<std::string> reasons;
-        if (draining_) reasons.emplace_back("draining");
+        if (drain_.has_begun()) reasons.emplace_back("draining");
         const std::vector<std::string> unhealthy = current_->unhealthy_upstreams();
         reasons.insert(reasons.end(), unhealthy.begin(), unhealthy.end());
         return reasons;
@@ -241,71 +263,69 @@ class Gateway final : private ReloadHost {
     void note_ready() { current_->registry()->set_ready(unready_because().empty()); }
 
     void watch_signals() {
-        signals_.push_back(
-            std::make_unique<net::SignalWatch>(loop_, SIGTERM, [this] { on_end_signal("SIGTERM"); }));
-        signals_.push_back(
-            std::make_unique<net::SignalWatch>(loop_, SIGINT, [this] { on_end_signal("SIGINT"); }));
+        signals_.push_back(std::make_unique<net::SignalWatch>(
+            loop_, SIGTERM, [this] { drain_.on_signal("SIGTERM", loop_.now()); }));
+        signals_.push_back(std::make_unique<net::SignalWatch>(
+            loop_, SIGINT, [this] { drain_.on_signal("SIGINT", loop_.now()); }));
         signals_.push_back(std::make_unique<net::SignalWatch>(loop_, SIGHUP, [this] {
             log_.log(LogEvent::signal, {{LogField::signal, "SIGHUP"}, {LogField::what, "reloading"}});
             reload_->begin(ReloadTrigger::kSignal, {});
         }));
     }
 
-    void on_end_signal(std::string_view name) {
-        log_.log(LogEvent::signal,
-                 {{LogField::signal, name}, {LogField::what, draining_ ? "ending now" : "draining"}});
-        if (std::exchange(draining_, true)) return end_now();
+    // DrainHost
+    [[nodiscard]] Times drain_times() const override {
+        return {.delay = plan().config->drain.delay,
+                .timeout = plan().config->drain.timeout,
+                .answer = longest_reply_timeout()};
+    }
+    void announce_drain() override {
+        const Times times = drain_times();
+        service_manager_.stopping("draining", times.delay + times.timeout + times.answer + Drain::kLastWords);
         current_->registry()->set_draining(true);
         note_ready();
-        drain_step_.start(plan().config->drain.delay);
     }
-
-    /// Every session ends, and says so in the log, whatever is under way.
-    void end_now() {
+    void close_doors() override {
         acceptors_.close();
         for (const auto& worker : workers_) {
             worker->stop_accepting();
-            worker->abort_all();
+            worker->drain();
         }
-        drain_until_ = last_wait_until_ = Clock::now() + kLastWords;
-        closing_ = expired_ = true;
-        drain_step_.start(Duration::zero());
+    }
+    void cut_sessions() override {
+        for (const auto& worker : workers_) worker->drain_expired();
+    }
+    void cut_everything() override {
+        close_doors();
+        for (const auto& worker : workers_) worker->abort_all();
+    }
+    [[nodiscard]] std::size_t sessions() const override { return sum_of(&Worker::connections); }
+    [[nodiscard]] std::size_t sessions_cut() const override { return sum_of(&Worker::sessions_cut); }
+    [[nodiscard]] bool is_quiet() const override {
+        return std::ranges::all_of(workers_, [](const auto& worker) { return worker->is_quiet(); });
+    }
+    void wake_drain_in(Duration delay) override { drain_timer_.start(delay); }
+    void end_process() override { loop_.stop(); }
+
+    [[nodiscard]] std::size_t sum_of(std::size_t (Worker::*number)() const noexcept) const {
+        std::size_t sum = 0;
+        for (const auto& worker : workers_) sum += (*worker.*number)();
+        return sum;
     }
 
-    /// After the delay: no new sessions, 421 for idle ones; then until all have ended. When the timeout is
-    /// over, only messages that are complete at the upstream are waited for: their answer decides whether
-    /// they exist (decisions 7).
-    void on_drain_step() {
-        if (!std::exchange(closing_, true)) {
-            acceptors_.close();
-            for (const auto& worker : workers_) {
-                worker->stop_accepting();
-                worker->drain();
-            }
-            drain_until_ = Clock::now() + plan().config->drain.timeout;
-            last_wait_until_ = drain_until_ + longest_reply_timeout();
-        } else if (connections() == 0 || Clock::now() >= last_wait_until_) {
-            return loop_.stop();
-        } else if (Clock::now() >= drain_until_ && !std::exchange(expired_, true)) {
-            for (const auto& worker : workers_) worker->drain_expired();
-        }
-        drain_step_.start(kDrainPoll);
-    }
-
-    [[nodiscard]] std::size_t connections() const {
-        std::size_t count = 0;
-        for (const auto& worker : workers_) count += worker->connections();
-        return count;
-    }
-
+    // Before the first thread: it changes the environment.
+    const ServiceEnvironment service_environment_ = take_service_environment();
+    InheritedSockets inherited_ = InheritedSockets::take_from_environment();
     observe::LogSink log_;
     /// What outlives generations counts here.
     const std::shared_ptr<observe::MetricsRegistry> registry_;
     observe::WorkerMetrics& metrics_;
     const TimePoint began_;
     net::EventLoop loop_;
+    ServiceManager service_manager_{loop_, service_environment_};
+    DnsMetrics dns_metrics_{registry_->add_process_worker()};
     net::BackgroundThread background_;
-    net::Resolver resolver_{background_};
+    net::Resolver resolver_{background_, &dns_metrics_};
     policy::MemoryLimitStore limits_;
     std::unique_ptr<LimitStores> limit_stores_;
     std::vector<std::unique_ptr<Worker>> workers_;
@@ -317,7 +337,7 @@ class Gateway final : private ReloadHost {
                                        .workers = workers_};
     std::unique_ptr<Generation> current_;
     std::vector<std::unique_ptr<Generation>> former_;  ///< some connections are still of these
-    std::multiset<std::string> open_;                  ///< addresses listened on
+    ListeningSockets sockets_{std::move(inherited_), log_};
     Acceptors acceptors_{loop_,
                          [this](std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
                              less_loaded_of_two().adopt(listener, std::move(socket), peer);
@@ -325,19 +345,17 @@ class Gateway final : private ReloadHost {
     std::optional<Reload> reload_;
     std::optional<Admin> admin_;
     std::vector<std::unique_ptr<net::SignalWatch>> signals_;
-    net::Timer drain_step_{loop_, [this] { on_drain_step(); }};
+    Drain drain_{*this, log_};
+    net::Timer drain_timer_{loop_, [this] { drain_.wake(loop_.now()); }};
     std::minstd_rand random_{std::random_device()()};
-    TimePoint drain_until_;
-    TimePoint last_wait_until_;
     Exit failure_ = Exit::kCouldNotStart;
-    bool draining_ = false;
-    bool closing_ = false;
-    bool expired_ = false;
+    WallTime loaded_ = wall_now();  ///< what is served
 };
 
 }  // namespace
 
 Exit serve(const std::shared_ptr<const Plan>& plan) {
+    forbid_new_privileges();
     return Gateway(plan).run();
 }
 

@@ -29,8 +29,9 @@ std::vector<std::string> Generation::load(const Generation* before) {
     for (const ListenerPlan& listener : plan_->listeners)
         registry_->set_connections_limit(listener.index, listener.max_connections);
     for (std::size_t i = 0; i < plan_->certificates.size(); ++i) {
-        registry_->set_certificate_not_after(observe::CertificateIndex{static_cast<std::uint32_t>(i)},
-                                             plan_->certificates[i].not_after);
+        const observe::CertificateIndex index{static_cast<std::uint32_t>(i)};
+        metrics_.certificate_loaded(index, conf::LoadResult::kOk);
+        registry_->set_certificate_not_after(index, plan_->certificates[i].not_after);
     }
     for (const UpstreamPlan& upstream : plan_->upstreams) {
         const auto& pool = plan_->config->upstreams[static_cast<std::size_t>(upstream.index)].pool;
@@ -101,8 +102,26 @@ std::vector<std::string> Generation::unhealthy_upstreams() const {
     return reasons;
 }
 
+void Generation::note_refused(const std::vector<conf::Problem>& problems) {
+    registry_->config_refused();
+    for (std::size_t i = 0; i < plan_->certificates.size(); ++i) {
+        const std::string& path = plan_->certificates[i].path;
+        const bool is_named = std::ranges::any_of(problems, [&](const conf::Problem& problem) {
+            return problem.message.find(path) != std::string::npos;
+        });
+        if (!is_named) continue;
+        metrics_.certificate_loaded(observe::CertificateIndex{static_cast<std::uint32_t>(i)},
+                                    conf::LoadResult::kFailed);
+    }
+}
+
 std::string Generation::scrape() {
     for (const auto& watch : watches_) watch->count_connections();
+    const std::vector<std::string>& backends = plan_->config->auth.backends;
+    for (std::uint32_t i = 0; i < backends.size(); ++i) {
+        registry_->set_auth_cache_entries(observe::BackendIndex{i},
+                                          authenticators_.cache().entries_of(backends[i]));
+    }
     return registry_->scrape();
 }
 

@@ -73,6 +73,8 @@ class Generation {
     /// upstream is there.
     [[nodiscard]] std::vector<std::string> unhealthy_upstreams() const;
     [[nodiscard]] std::string scrape();
+    /// Another one was refused, for these reasons, and this one goes on.
+    void note_refused(const std::vector<conf::Problem>& problems);
 
   private:
     void served(std::size_t upstream, std::size_t endpoint, const net::SocketAddress& address, bool good);

@@ -61,6 +61,60 @@ conf::UpstreamVerb to_label(smtp::Awaited awaited) {
     return kMail;
 }
 
+std::optional<conf::UpstreamCommand> command_label(smtp::Awaited awaited) {
+    using smtp::Awaited;
+    using enum conf::UpstreamCommand;
+    switch (awaited) {
+        case Awaited::kMail: return kMail;
+        case Awaited::kRcpt: return kRcpt;
+        case Awaited::kData: return kData;
+        case Awaited::kEndOfData: return kMessage;
+        case Awaited::kChunk:
+        case Awaited::kLastChunk: return kBdat;
+        case Awaited::kReset: return kRset;
+        case Awaited::kQuit: break;
+    }
+    return std::nullopt;
+}
+
+conf::SessionPhase phase_of(const session::Conversation& conversation, conf::SessionPhase before) {
+    using session::State;
+    using enum conf::SessionPhase;
+    switch (conversation.state()) {
+        case State::kConnecting: return kGreeting;
+        case State::kAwaitingTls: return kTls;
+        case State::kAwaitingCommand:
+            if (!conversation.is_between_transactions()) return kEnvelope;
+            return conversation.commands() == 0 ? kGreeting : kIdle;
+        case State::kAwaitingAuthLine:
+        case State::kAwaitingLimits:
+        case State::kAwaitingLateLimits:
+        case State::kAwaitingGuessDelay:
+        case State::kAwaitingGuessRefusal:
+        case State::kAwaitingVerdict:
+        case State::kAwaitingLateVerdict:
+        case State::kAwaitingAuthDelay: return kAuth;
+        case State::kAwaitingUpstream:
+        case State::kAwaitingReset: return kEnvelope;
+        case State::kAwaitingGoAhead:
+        case State::kReceivingData:
+        case State::kRefusingData:
+        case State::kReceivingChunk:
+        case State::kRefusingChunk: return kData;
+        case State::kAwaitingFinal: return kRelay;
+        case State::kAwaitingAllowance:
+        case State::kAwaitingRoom:
+        case State::kClosed: break;
+    }
+    return before;
+}
+
+bool waits_for_us(session::State state) {
+    using session::State;
+    return state == State::kAwaitingAllowance || state == State::kAwaitingRoom ||
+           state == State::kAwaitingUpstream;
+}
+
 conf::MessageResult to_label(session::Result result) {
     return static_cast<conf::MessageResult>(result);
 }
@@ -197,6 +251,7 @@ conf::CloseReason to_label(session::CloseReason reason) {
         case CloseReason::kRateLimit: return kRateLimit;
         case CloseReason::kProtocolError: return kProtocolError;
         case CloseReason::kDrain: return kDrain;
+        case CloseReason::kKicked: return kKicked;
     }
     return kInternalError;
 }
@@ -214,6 +269,19 @@ conf::CloseReason to_label(net::CloseCause cause) {
     return kInternalError;
 }
 
+conf::UpstreamTlsFailure upstream_tls_failure_label(std::string_view what) {
+    using enum conf::UpstreamTlsFailure;
+    const auto says = [&](std::string_view words) { return what.find(words) != std::string_view::npos; };
+    if (says("not to be had")) return kNotOffered;
+    if (says("no shared cipher") || says("handshake failure")) return kNoSharedCipher;
+    if (says("unsupported protocol") || says("protocol version") || says("version too low"))
+        return kUnsupportedVersion;
+    if (says("wrong version number") || says("packet length") || says("http request")) return kNotTls;
+    // Of X509_verify_cert_error_string().
+    if (says("certificate") || says("CA") || says("mismatch")) return kCertificate;
+    return kOther;
+}
+
 /// OpenSSL's words for why, as a closed set.
 conf::TlsFailure tls_failure_label(net::CloseCause cause, std::string_view why) {
     using enum conf::TlsFailure;
@@ -221,6 +289,10 @@ conf::TlsFailure tls_failure_label(net::CloseCause cause, std::string_view why) 
     if (says("no shared cipher")) return kNoSharedCipher;
     if (says("unsupported protocol") || says("version too low")) return kUnsupportedVersion;
     if (says("wrong version number") || says("http request") || says("packet length")) return kNotTls;
+    if (says("did not return a certificate")) return kClientCert;
+    // An alert is what the client says of our certificate; all else about one is what we say of the client's.
+    if (says("alert")) return says("certificate") || says("unknown ca") ? kRejected : kOther;
+    if (says("certificate")) return kClientCert;
     return cause == net::CloseCause::kTlsFailed && !why.empty() ? kOther : kEof;
 }
 

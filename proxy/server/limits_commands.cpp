@@ -75,18 +75,22 @@ struct Row {
 
 void LimitsCommands::add_to(AdminSocket& socket) {
     socket.add("limits", "limits list [PREFIX] | show KEY | reset KEY",
-               [this](std::vector<std::string> words, AdminSocket::Answer answer) {
-                   run(std::move(words), std::move(answer));
+               [this](const observe::AdminRequest& request, AdminSocket::Answer answer) {
+                   run(request, std::move(answer));
                });
 }
 
-void LimitsCommands::run(std::vector<std::string> words, AdminSocket::Answer answer) {
+void LimitsCommands::run(const observe::AdminRequest& request, AdminSocket::Answer answer) {
+    const std::vector<std::string>& words = request.words;
     const std::string verb = words.empty() ? "" : words[0];
     if (verb == "list" && words.size() <= 2)
         return list(words.size() == 2 ? words[1] : "", std::move(answer));
     if (verb == "show" && words.size() == 2) return show(words[1], std::move(answer));
     if (verb == "peek" && words.size() == 4) return peek(words, std::move(answer));
-    if (verb == "reset" && words.size() == 2) return reset(words[1], std::move(answer));
+    if (verb == "reset" && words.size() == 2) {
+        if (!request.may_operate) return answer(observe::needs_operator());
+        return reset(words[1], request.user, std::move(answer));
+    }
     answer(
         fail("expected limits list [PREFIX], limits show KEY or limits reset KEY, with tabs between words"));
 }
@@ -176,7 +180,7 @@ void LimitsCommands::peek_there_now(const std::string& key, const KeyOwner& owne
         });
 }
 
-void LimitsCommands::reset(const std::string& key, AdminSocket::Answer answer) {
+void LimitsCommands::reset(const std::string& key, uid_t user, AdminSocket::Answer answer) {
     const auto owner = policy::owner_of(key, books_->limits, books_->guessing, "");
     if (owner && owner->is_at_a_time) {
         // Each of them leaves when it ends: forgotten now, they would then be taken off the count of others.
@@ -184,11 +188,12 @@ void LimitsCommands::reset(const std::string& key, AdminSocket::Answer answer) {
                            " are there now: they leave by themselves, and cannot be forgotten"));
     }
     books_->inventory.forget({key}, loop_,
-                             [this, key, answer = std::move(answer)](Result<bool> was_there) mutable {
+                             [this, key, user, answer = std::move(answer)](Result<bool> was_there) mutable {
                                  if (!was_there) return answer(std::unexpected(was_there.error()));
                                  if (!*was_there) return answer(nothing_counted(key));
                                  const std::string what = "forgot what was counted under " + printable(key);
-                                 log_.log(conf::LogEvent::admin_command, {{conf::LogField::what, what}});
+                                 log_.log(conf::LogEvent::admin_command,
+                                          {{conf::LogField::uid, user}, {conf::LogField::what, what}});
                                  answer(what);
                              });
 }

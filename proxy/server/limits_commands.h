@@ -55,7 +55,7 @@ class LimitsCommands {
     /// Outlives `socket`.
     void add_to(observe::AdminSocket& socket);
 
-    void run(std::vector<std::string> words, observe::AdminSocket::Answer answer);
+    void run(const observe::AdminRequest& request, observe::AdminSocket::Answer answer);
 
   private:
     void list(const std::string& prefix, observe::AdminSocket::Answer answer);
@@ -63,7 +63,7 @@ class LimitsCommands {
     void peek(const std::vector<std::string>& words, observe::AdminSocket::Answer answer);
     void peek_there_now(const std::string& key, const policy::KeyOwner& owner,
                         observe::AdminSocket::Answer answer);
-    void reset(const std::string& key, observe::AdminSocket::Answer answer);
+    void reset(const std::string& key, uid_t user, observe::AdminSocket::Answer answer);
     [[nodiscard]] std::string table_of(std::vector<policy::LimitEntry> entries) const;
 
     net::EventLoop& loop_;

@@ -70,6 +70,7 @@ struct Status {
         bool is_up = false;
         std::uint64_t active = 0;  ///< connections
         std::uint64_t idle = 0;
+        std::string why{};  ///< it is not up, as far as that is known
     };
     struct Upstream {
         std::string name;

@@ -286,6 +286,7 @@ observe::LabelSets label_sets(const Plan& plan) {
         labels.certificates.push_back(certificate.path);
     for (const conf::Limit& limit : config.limits) labels.limits.push_back(limit.name);
     if (config.limit_store.type == conf::LimitStoreType::Redis) labels.limit_store = "redis";
+    labels.workers = plan.workers;
     labels.version = GATEPOST_VERSION;
     labels.revision = "unknown";
     labels.tls_library = OpenSSL_version(OPENSSL_VERSION_STRING);

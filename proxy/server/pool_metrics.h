@@ -27,6 +27,8 @@ class PoolMetrics final : public upstream::PoolObserver {
                    Duration took, std::string_view tls_version) override {
         const observe::EndpointIndex index{static_cast<std::uint32_t>(first_endpoint_ + endpoint)};
         metrics_.upstream_connected(index, failure ? to_label(failure->why) : conf::ConnectResult::kOk, took);
+        if (failure && failure->why == upstream::OpeningFailure::Why::kTlsFailed)
+            metrics_.upstream_tls_failed(upstream_, upstream_tls_failure_label(failure->what));
         if (!tls_version.empty())
             metrics_.upstream_tls_established(upstream_, conf::tls_protocol_of(tls_version));
     }

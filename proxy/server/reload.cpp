@@ -17,6 +17,15 @@ using conf::LogField;
 /// Upstreams that answer nobody hold a reload up no longer: with them it is as at a start.
 constexpr std::chrono::seconds kWarmAtMost{6};
 
+conf::ReloadTriggerLabel to_label(ReloadTrigger trigger) {
+    switch (trigger) {
+        case ReloadTrigger::kSignal: return conf::ReloadTriggerLabel::kSignal;
+        case ReloadTrigger::kApi: return conf::ReloadTriggerLabel::kApi;
+        case ReloadTrigger::kFile: return conf::ReloadTriggerLabel::kFile;
+    }
+    return conf::ReloadTriggerLabel::kSignal;
+}
+
 std::string first_of(const std::vector<conf::Problem>& problems) {
     std::string text = problems.front().text();
     if (problems.size() > 1) text += " (and " + std::to_string(problems.size() - 1) + " more, see the log)";
@@ -26,12 +35,7 @@ std::string first_of(const std::vector<conf::Problem>& problems) {
 }  // namespace
 
 std::string_view name_of(ReloadTrigger trigger) {
-    switch (trigger) {
-        case ReloadTrigger::kSignal: return "signal";
-        case ReloadTrigger::kApi: return "api";
-        case ReloadTrigger::kFile: return "file";
-    }
-    return "";
+    return conf::to_string(to_label(trigger));
 }
 
 Reload::Reload(const Generation::Process& process, ReloadHost& host)
@@ -57,6 +61,7 @@ void Reload::begin(ReloadTrigger trigger, Told told) {
 
 void Reload::start() {
     began_ = Clock::now();
+    host_.reload_changes(true);
     host_.served().authenticators().reload();
     process_.background.post(
         [before = host_.served().plan(), files = files_.files(), self = self_, loop = &process_.loop] {
@@ -126,6 +131,7 @@ void Reload::commit() {
     for (const conf::Problem& note : conf::needs_restart(before, *plan->config))
         process_.log.log(LogEvent::config_note, {{LogField::file, note.file}, {LogField::what, note.text()}});
     host_.serve(std::move(made_), std::exchange(doors_, {}));
+    process_.metrics.config_reloaded(to_label(running_.trigger), conf::LoadResult::kOk);
     files_.watch(conf::files_of(*plan->config), std::exchange(prints_, {}));
     process_.log.log(LogEvent::reload, {{LogField::trigger, name_of(running_.trigger)},
                                         {LogField::file, plan->config->file},
@@ -145,12 +151,15 @@ void Reload::refuse(const std::vector<conf::Problem>& problems) {
                                                    {LogField::file, problem.file},
                                                    {LogField::what, problem.text()}});
     }
-    host_.served().registry()->config_refused();
+    host_.served().note_refused(problems);
+    process_.metrics.config_reloaded(to_label(running_.trigger), conf::LoadResult::kFailed);
     finish(fail("nothing changed: " + first_of(problems)));
 }
 
 void Reload::finish(const Result<std::string>& outcome) {
     is_running_ = false;
+    host_.reload_changes(false);
+    last_error_ = outcome ? "" : outcome.error().message;
     const Asked done = std::exchange(running_, {});
     if (!next_.told.empty()) {
         running_ = std::exchange(next_, {});

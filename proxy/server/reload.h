@@ -29,6 +29,8 @@ class ReloadHost {
     [[nodiscard]] virtual Result<std::vector<Acceptors::Door>> open_doors(const Plan& plan) = 0;
     virtual void serve(std::unique_ptr<Generation> generation, std::vector<Acceptors::Door> doors) = 0;
     virtual void upstreams_changed() = 0;
+    /// A reload begins, or is over, whether it changed anything or not.
+    virtual void reload_changes(bool is_under_way) = 0;
     /// It will not be served: destroys it once no worker has a part of it.
     virtual void bury(std::unique_ptr<Generation> generation) = 0;
 };
@@ -45,6 +47,9 @@ class Reload {
 
     /// `told` what is served now, or why nothing changed; it may be empty.
     void begin(ReloadTrigger trigger, Told told);
+    /// Why the last one changed nothing; "" if it did, or there was none.
+    [[nodiscard]] const std::string& last_error() const noexcept { return last_error_; }
+
     /// Once the first generation is served: files of the configuration that change are a trigger.
     void watch_files();
 
@@ -76,6 +81,7 @@ class Reload {
     Asked next_;  ///< asked for while one runs
     bool is_running_ = false;
     std::uint64_t last_number_ = 1;  ///< of a generation; the first is made at the start
+    std::string last_error_;
     TimePoint began_;
     FileWatch::Prints prints_;  ///< of the files, before they were read
     std::unique_ptr<Generation> made_;

@@ -48,6 +48,7 @@ UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, cons
     : name_(plan.upstreams[upstream].name),
       first_endpoint_(plan.upstreams[upstream].first_endpoint),
       servers_(servers_of(plan.config->upstreams[upstream])),
+      why_(servers_.size()),
       log_(log),
       registry_(registry),
       metrics_(metrics),
@@ -58,6 +59,21 @@ UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, cons
 
 observe::EndpointIndex UpstreamWatch::index_of(std::size_t endpoint) const {
     return observe::EndpointIndex{static_cast<std::uint32_t>(first_endpoint_ + endpoint)};
+}
+
+std::vector<Status::Server> UpstreamWatch::servers() const {
+    std::vector<Status::Server> told;
+    for (const upstream::ServerToProbe& server : servers_) told.push_back({.name = server.name});
+    for (const upstream::Server& server : prober_.snapshot()->servers) {
+        Status::Server& one = told[server.endpoint];
+        one.is_up = one.is_up || server.is_healthy;
+        one.active += server.totals->active.taken();
+        one.idle += server.totals->idle.taken();
+    }
+    for (std::size_t i = 0; i < told.size(); ++i) {
+        if (!told[i].is_up) told[i].why = why_[i];
+    }
+    return told;
 }
 
 void UpstreamWatch::count_connections() {
@@ -87,6 +103,7 @@ void UpstreamWatch::probed(std::size_t endpoint, const upstream::OpeningFailure*
 void UpstreamWatch::health_changed(std::size_t endpoint, const std::string& address, bool healthy,
                                    std::string_view what) {
     if (healthy) return;  // said with its capabilities, once they are published
+    why_[endpoint] = what;
     registry_.set_upstream_up(index_of(endpoint), false);
     if (is_quiet_) return;
     log_.log(LogEvent::upstream_down, {{LogField::upstream, name_},

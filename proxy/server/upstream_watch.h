@@ -5,9 +5,11 @@
 #include <functional>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "proxy/observe/log_sink.h"
 #include "proxy/observe/metrics_registry.h"
+#include "proxy/server/operations.h"
 #include "proxy/server/plan.h"
 #include "proxy/upstream/prober.h"
 
@@ -27,6 +29,8 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     void served(std::size_t endpoint, const net::SocketAddress& address, bool good) {
         prober_.served(endpoint, address, good);
     }
+    /// Its servers as configured, with the connections to all addresses of each.
+    [[nodiscard]] std::vector<Status::Server> servers() const;
     /// Brings the metrics of connections up to date.
     void count_connections();
 
@@ -49,6 +53,7 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     const std::string name_;
     const std::size_t first_endpoint_;
     const std::vector<upstream::ServerToProbe> servers_;
+    std::vector<std::string> why_;  ///< by server: what its last failed health check met
     observe::LogSink& log_;
     observe::MetricsRegistry& registry_;
     observe::WorkerMetrics& metrics_;

@@ -9,7 +9,7 @@ namespace gatepost::server {
 class VerifierMetrics final : public auth::VerifierObserver {
   public:
     /// Both outlive this object; `metrics` is the worker's own.
-    VerifierMetrics(const observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics)
+    VerifierMetrics(observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics)
         : registry_(registry), metrics_(metrics) {}
 
     void on_cache_lookup(std::string_view backend, bool is_hit) override {
@@ -18,7 +18,11 @@ class VerifierMetrics final : public auth::VerifierObserver {
     }
 
     void on_backend_answer(std::string_view backend, auth::BackendAnswer answer, Duration took) override {
-        metrics_.auth_backend_answered(registry_.backend(backend), to_label(answer), took);
+        const observe::BackendIndex index = registry_.backend(backend);
+        metrics_.auth_backend_answered(index, to_label(answer), took);
+        // Of all workers the one that asked last has the say.
+        registry_.set_auth_backend_up(
+            index, answer == auth::BackendAnswer::kOk || answer == auth::BackendAnswer::kDenied);
     }
 
   private:
@@ -33,7 +37,7 @@ class VerifierMetrics final : public auth::VerifierObserver {
         return kError;
     }
 
-    const observe::MetricsRegistry& registry_;
+    observe::MetricsRegistry& registry_;
     observe::WorkerMetrics& metrics_;
 };
 

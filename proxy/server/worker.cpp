@@ -40,6 +40,7 @@ std::string base36(std::uint64_t number) {
 Worker::Worker(unsigned number, const WorkerParts& parts)
     : number_(number),
       parts_(parts),
+      meter_(loop_, parts.registry.add_process_worker(), observe::WorkerIndex{number}),
       metrics_(parts.registry.add_worker()),
       handshakes_(kMaxHandshakes),
       limits_(parts.limit_stores.open(loop_, metrics_).store),
@@ -121,9 +122,23 @@ void Worker::stop() {
 }
 
 void Worker::adopt(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
-    loop_.post([this, listener, socket = std::move(socket), peer]() mutable {
+    post_awaited([this, listener, socket = std::move(socket), peer]() mutable {
         take_over(listener, std::move(socket), peer);
     });
+}
+
+void Worker::post_awaited(std::move_only_function<void()> task) {
+    awaited_.fetch_add(1, std::memory_order_relaxed);
+    loop_.post([this, task = std::move(task)]() mutable {
+        task();
+        awaited_.fetch_sub(1, std::memory_order_release);
+    });
+}
+
+/// What becomes the next thing is looked at after what it was before: a socket handed over, a session, its
+/// last word.
+bool Worker::is_quiet() const noexcept {
+    return awaited_.load(std::memory_order_acquire) == 0 && connections() == 0 && loop_.residents() == 0;
 }
 
 void Worker::take_over(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer) {
@@ -159,11 +174,11 @@ void Worker::set_servable(std::uint64_t generation, Servable servable) {
 }
 
 void Worker::stop_accepting() {
-    loop_.post([this] { acceptors_->close(); });
+    post_awaited([this] { acceptors_->close(); });
 }
 
 void Worker::drain() {
-    loop_.post([this] {
+    post_awaited([this] {
         draining_ = true;
         for (const auto& [number, generation] : generations_) generation->drain();
         for (const auto& [id, connection] : connections_) connection->drain();
@@ -171,14 +186,14 @@ void Worker::drain() {
 }
 
 void Worker::drain_expired() {
-    loop_.post([this] {
-        for (const auto& [id, connection] : connections_) connection->drain_expired();
+    post_awaited([this] {
+        for (const auto& [id, connection] : connections_) note_cut(connection->drain_expired());
     });
 }
 
 void Worker::abort_all() {
-    loop_.post([this] {
-        for (const auto& [id, connection] : connections_) connection->abort();
+    post_awaited([this] {
+        for (const auto& [id, connection] : connections_) note_cut(connection->abort());
     });
 }
 
@@ -226,7 +241,7 @@ void Worker::on_limits(ConnectionId id, std::uint64_t question, policy::LimitAns
 }
 
 void Worker::note_load() noexcept {
-    count_.store(connections_.size(), std::memory_order_relaxed);
+    count_.store(connections_.size(), std::memory_order_release);
     load_.store(connections_.size() + 4 * handshakes_.taken(), std::memory_order_relaxed);
 }
 

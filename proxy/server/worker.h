@@ -20,6 +20,8 @@
 #include "proxy/server/acceptors.h"
 #include "proxy/server/connection.h"
 #include "proxy/server/limit_stores.h"
+#include "proxy/server/loop_meter.h"
+#include "proxy/server/operations.h"
 #include "proxy/server/worker_generation.h"
 
 namespace gatepost::server {
@@ -67,9 +69,17 @@ class Worker final : private auth::VerdictReceiver {
     void drain();
     void drain_expired();
     void abort_all();
+    /// `told` on the worker's thread: those that fit, in no order; and how many were ended.
+    void list_sessions(SessionFilter filter, std::function<void(std::vector<SessionRow>)> told);
+    void kick(SessionFilter filter, std::function<void(std::size_t)> told);
     /// Sessions, and handshakes at four times their number: what a new connection would wait behind.
     [[nodiscard]] std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::size_t connections() const noexcept { return count_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t connections() const noexcept { return count_.load(std::memory_order_acquire); }
+    /// Sessions that the end of the drain has cut.
+    [[nodiscard]] std::size_t sessions_cut() const noexcept { return cut_.load(std::memory_order_relaxed); }
+    /// No session, none handed over that it has not taken yet, nothing that it was told and has not done, no
+    /// last word still to be sent.
+    [[nodiscard]] bool is_quiet() const noexcept;
 
     // For its connections.
     [[nodiscard]] net::EventLoop& loop() noexcept { return loop_; }
@@ -79,6 +89,8 @@ class Worker final : private auth::VerdictReceiver {
     void forget_limits(ConnectionId id, std::uint64_t question, std::vector<policy::LimitQuestion> asked) {
         forgotten_limits_[{id.value, question}] = std::move(asked);
     }
+    /// Too many guesses, counted for whichever configuration is served.
+    void block_begun(policy::GuessingRule rule) { current_->facts().block_begun(rule); }
     [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
     [[nodiscard]] std::string session_id(ConnectionId id) const;
     /// Runs after the current callback, if the connection still lives.
@@ -95,12 +107,17 @@ class Worker final : private auth::VerdictReceiver {
     void in_generation(std::uint64_t number, std::move_only_function<void(WorkerGeneration&)> task);
     void note_idle();
     void take_over(std::size_t listener, net::UniqueFd socket, const net::SocketAddress& peer);
+    void post_awaited(std::move_only_function<void()> task);
+    void note_cut(bool is_cut) noexcept {
+        if (is_cut) cut_.fetch_add(1, std::memory_order_relaxed);
+    }
     void destroy(ConnectionId id);
     void note_load() noexcept;
 
     const unsigned number_;
     const WorkerParts parts_;
     net::EventLoop loop_;
+    LoopMeter meter_;
     observe::WorkerMetrics& metrics_;  ///< of what outlives generations
     net::HandshakeSlots handshakes_;
     std::shared_ptr<policy::LimitStore> limits_;
@@ -114,6 +131,8 @@ class Worker final : private auth::VerdictReceiver {
     std::uint64_t id_prefix_;
     std::atomic<std::size_t> count_ = 0;
     std::atomic<std::size_t> load_ = 0;
+    std::atomic<std::size_t> cut_ = 0;
+    std::atomic<std::size_t> awaited_ = 0;  ///< tasks posted by the main thread, not yet done
     bool draining_ = false;
     std::thread thread_;
 };

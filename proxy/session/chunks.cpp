@@ -70,7 +70,7 @@ void Conversation::send_chunk() {
         if (!transaction_->chunks_as_data) {
             transaction_->chunks_as_data = true;
             actions_.send_to_upstream("DATA\r\n");
-            upstream_->await(Awaited::kData);
+            await(Awaited::kData);
             ++owed_;
             return enter(State::kAwaitingGoAhead);
         }
@@ -80,8 +80,8 @@ void Conversation::send_chunk() {
         command += std::to_string(chunk_left_ + (with_trace ? received_field().size() : 0));
         command += chunk_is_last_ ? " LAST\r\n" : "\r\n";
         actions_.send_to_upstream(command);
-        transaction_->data_begun = true;
-        upstream_->await(chunk_is_last_ ? Awaited::kLastChunk : Awaited::kChunk);
+        begin_data_phase();
+        await(chunk_is_last_ ? Awaited::kLastChunk : Awaited::kChunk);
         ++owed_;
         pass_trace();
         enter(State::kReceivingChunk);
@@ -114,6 +114,7 @@ std::size_t Conversation::take_chunk(ByteView bytes) {
 
 /// All octets of the chunk are upstream, or on their way.
 void Conversation::end_chunk() {
+    actions_.report(CommandCompleted{});
     if (transaction_->chunks_as_data && !chunk_is_last_) {
         // Only the last chunk's answer says that the message was accepted, and that one is the upstream's.
         enter(State::kAwaitingCommand);
@@ -122,10 +123,11 @@ void Conversation::end_chunk() {
     if (transaction_->chunks_as_data) {
         pass_trace();
         actions_.send_to_upstream(transaction_->stuffer.end_mark());
-        upstream_->await(Awaited::kEndOfData);
+        await(Awaited::kEndOfData);
         ++owed_;
     }
-    enter(chunk_is_last_ ? State::kAwaitingFinal : State::kAwaitingCommand);
+    if (chunk_is_last_) return await_final_answer();
+    enter(State::kAwaitingCommand);
 }
 
 /// A chunk that has no place here: it is dropped, and all else stays as it is (RFC 5321 section 4.1.4).
@@ -140,7 +142,9 @@ std::size_t Conversation::take_refused_chunk(ByteView bytes) {
     progressed_ = true;
     const std::size_t taken = std::min<std::uint64_t>(bytes.size(), chunk_left_);
     chunk_left_ -= taken;
-    if (chunk_left_ == 0) say_refusal();
+    if (chunk_left_ > 0) return taken;
+    actions_.report(CommandCompleted{});
+    say_refusal();
     return taken;
 }
 

@@ -130,14 +130,14 @@ void Conversation::start_tls(ByteView behind) {
 void Conversation::say(const smtp::StaticReply& reply) {
     if (client_gone_) return;
     std::string out;
-    smtp::append(out, reply);
+    smtp::append(out, reply, client_.session_id);
     actions_.send_to_client(out);
 }
 
 void Conversation::say(const smtp::Reply& reply) {
     if (client_gone_) return;
     std::string out;
-    smtp::append(out, reply);
+    smtp::append(out, reply, client_.session_id);
     actions_.send_to_client(out);
 }
 

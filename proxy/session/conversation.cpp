@@ -114,6 +114,17 @@ void Conversation::on(DrainRequested /*event*/) {
     settle();
 }
 
+void Conversation::on(KickRequested /*event*/) {
+    kicked_ = true;
+    if (state_ == State::kAwaitingFinal)
+        return;  // its answer decides whether the message exists (decisions 7)
+    // Inside a handshake, and before it, nothing can be said.
+    const bool is_heard =
+        state_ != State::kConnecting && state_ != State::kAwaitingTls && (tls_ || !arrived_before_tls_);
+    if (!is_heard) return close(CloseReason::kKicked);
+    say_and_close(replies::kShuttingDown, CloseReason::kKicked);
+}
+
 void Conversation::on(SessionCut /*event*/) {
     close(CloseReason::kDrain);
 }
@@ -179,8 +190,8 @@ void Conversation::enter(State state) {
 /// The end of each event: what became possible by it, and the deadline for what is waited for now.
 void Conversation::settle() {
     return_upstream();
-    if (draining_ && state_ == State::kAwaitingCommand && is_between_transactions()) {
-        say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+    if ((draining_ || kicked_) && state_ == State::kAwaitingCommand && is_between_transactions()) {
+        say_and_close(replies::kShuttingDown, kicked_ ? CloseReason::kKicked : CloseReason::kDrain);
     }
     arm_deadline();
 }
@@ -263,6 +274,7 @@ std::size_t Conversation::take_line(ByteView bytes) {
     }
     if (in_auth) {
         progressed_ = true;
+        actions_.report(CommandCompleted{});
         const bool was_named = !exchange_->user().empty();
         take_turn(exchange_->line(read.line), was_named);
         return read.consumed;
@@ -271,6 +283,7 @@ std::size_t Conversation::take_line(ByteView bytes) {
     if (must_wait(command)) return 0;
     ++commands_;
     progressed_ = true;
+    actions_.report(CommandTaken{.is_first = owed_ == 0});
     obey(command, bytes.substr(read.consumed));
     return read.consumed;
 }
@@ -301,7 +314,8 @@ void Conversation::close(CloseReason reason) {
                                                      : auth::Reason::kClientGone);
     leave_limits();
     release_upstream();
-    end_message(Result::kAborted, reason == CloseReason::kDrain ? Origin::kGateway : Origin::kClient, 0, "");
+    const bool is_ours = reason == CloseReason::kDrain || reason == CloseReason::kKicked;
+    end_message(Result::kAborted, is_ours ? Origin::kGateway : Origin::kClient, 0, "");
     state_ = State::kClosed;
     actions_.close(reason);
 }

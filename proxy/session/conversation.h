@@ -87,6 +87,7 @@ class Conversation {
     void on(ClientClosed event);
     void on(DrainRequested event);
     void on(SessionCut event);
+    void on(KickRequested event);
 
     [[nodiscard]] State state() const noexcept { return state_; }
     /// An AUTH exchange is under way, or has just ended with the line before: what the client sent holds
@@ -94,6 +95,9 @@ class Conversation {
     [[nodiscard]] bool is_in_auth() const noexcept { return exchange_ != nullptr || line_is_auth_; }
     /// No transaction would be cut by closing now.
     [[nodiscard]] bool is_between_transactions() const noexcept;
+
+    /// A mail transaction would be.
+    [[nodiscard]] bool has_transaction() const noexcept { return transaction_ != nullptr; }
 
     // For the line that ends a session.
     [[nodiscard]] const std::string& user() const noexcept { return identity_.user; }
@@ -240,6 +244,7 @@ class Conversation {
     void upstream_broke(const smtp::StaticReply& reply, std::string_view what);
     void upstream_failed(const smtp::StaticReply& reply, std::string_view what);
     void answer_owed(const smtp::StaticReply& reply);
+    void await(smtp::Awaited awaited);
     void reset_upstream();
     void drop_upstream();
     void release_upstream();
@@ -248,6 +253,8 @@ class Conversation {
     // message_data.cpp: DATA and the end of data
     void begin_data();
     void take_go_ahead();
+    void begin_data_phase();
+    void await_final_answer();
     [[nodiscard]] std::size_t take_data(ByteView bytes);
     void end_data();
     void refuse_whole_message(const smtp::Reply& reply, Origin origin);
@@ -279,6 +286,7 @@ class Conversation {
     bool arrived_before_tls_ = false;  ///< and the limits have been asked about its connection
     bool authenticated_ = false;
     bool draining_ = false;
+    bool kicked_ = false;
     bool client_gone_ = false;
     bool has_unread_ = false;    ///< the client has sent octets that are not consumed
     bool line_is_auth_ = false;  ///< the line being read is an AUTH command or response

@@ -85,6 +85,9 @@ struct ClientClosed {};
 /// It is over, whatever is under way: the process ends, or the client has sent more than can be kept.
 struct SessionCut {};
 
+/// An operator ends it: 421 where the client can hear it. A message whose answer is awaited is waited for.
+struct KickRequested {};
+
 /// The process is about to end: say 421 as soon as no transaction is cut by it.
 struct DrainRequested {};
 

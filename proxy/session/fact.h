@@ -15,6 +15,14 @@
 
 namespace gatepost::session {
 
+/// The client has said a command: the clock for its reply starts.
+struct CommandTaken {
+    bool is_first = true;  ///< no command before it still waits for its reply
+};
+/// All that belongs to the command taken last is there (a further line of AUTH, message data, a chunk): the
+/// clock for its next reply starts now.
+struct CommandCompleted {};
+
 /// A command got its reply.
 struct CommandAnswered {
     smtp::Verb verb = smtp::Verb::kUnknown;
@@ -128,6 +136,18 @@ struct MessageEnded {
 /// A transaction begins: the clock for its duration starts.
 struct MessageBegun {};
 
+/// Whom a transaction waits for from now on; it begins with kWait.
+enum class MessagePhase {
+    kWait,      ///< the limits, and a connection to the upstream
+    kEnvelope,  ///< commands of the client and their answers, to the beginning of the data
+    kData,      ///< the client sends the message
+    kAnswer,    ///< the upstream has all of it, and its final answer is awaited
+};
+inline constexpr std::size_t kMessagePhases = 4;
+struct MessagePhaseBegun {
+    MessagePhase phase = MessagePhase::kWait;
+};
+
 enum class UpstreamOutcome {
     kOpened,
     kRefusedNow,
@@ -147,6 +167,10 @@ struct UpstreamOpeningEnded {
     std::string_view what;  ///< what the upstream said, or why TLS failed; "" where there is nothing to say
 };
 
+/// A command is on its way to the upstream: the clock for its reply starts.
+struct UpstreamAsked {
+    smtp::Awaited awaited = smtp::Awaited::kMail;
+};
 struct UpstreamReplied {
     smtp::Awaited awaited = smtp::Awaited::kMail;
     int code = 0;  ///< 0 = it was no reply, or none that can be
@@ -162,9 +186,11 @@ struct UpstreamFailed {
     std::string_view what;
 };
 
-using Fact = std::variant<CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded, GuessRefused, GuessDelayed,
-                          LimitDecided, PolicyRefused, RecipientAnswered, MessageBegun, MessageEnded,
-                          UpstreamOpeningEnded, UpstreamReplied, UpstreamReplaced, UpstreamFailed>;
+using Fact =
+    std::variant<CommandTaken, CommandCompleted, CommandAnswered, ProtocolBroken, AuthBegun, AuthEnded,
+                 GuessRefused, GuessDelayed, LimitDecided, PolicyRefused, RecipientAnswered, MessageBegun,
+                 MessagePhaseBegun, MessageEnded, UpstreamOpeningEnded, UpstreamAsked, UpstreamReplied,
+                 UpstreamReplaced, UpstreamFailed>;
 
 enum class CloseReason {
     kQuit,
@@ -177,6 +203,7 @@ enum class CloseReason {
     kErrorLimit,
     kProtocolError,
     kDrain,
+    kKicked,     ///< by an operator
     kRateLimit,  ///< a rule under `limits:` closes
 };
 

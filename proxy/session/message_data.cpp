@@ -28,7 +28,7 @@ void Conversation::begin_data() {
     if (transaction_->accepted + transaction_->pending == 0)
         return answer(Verb::kData, replies::kNoRecipients);
     actions_.send_to_upstream("DATA\r\n");
-    upstream_->await(Awaited::kData);
+    await(Awaited::kData);
     ++owed_;
     enter(State::kAwaitingGoAhead);
 }
@@ -42,7 +42,7 @@ void Conversation::take_go_ahead() {
         return upstream_failed(replies::kUpstreamNonsense, "354 after refusing MAIL");
     }
     if (reply.code == 354) {
-        transaction_->data_begun = true;
+        begin_data_phase();
         if (!chunked) {
             pass_on(Verb::kData, reply);
             return enter(State::kReceivingData);
@@ -61,10 +61,22 @@ void Conversation::take_go_ahead() {
     if (out_of_step) end_out_of_step();
 }
 
+/// From here on only ending the connection makes the upstream forget the transaction.
+void Conversation::begin_data_phase() {
+    if (std::exchange(transaction_->data_begun, true)) return;
+    actions_.report(MessagePhaseBegun{MessagePhase::kData});
+}
+
+void Conversation::await_final_answer() {
+    actions_.report(MessagePhaseBegun{MessagePhase::kAnswer});
+    enter(State::kAwaitingFinal);
+}
+
 std::size_t Conversation::take_data(ByteView bytes) {
     const smtp::BodyScanner::Result scanned = transaction_->scanner.scan(bytes);
     if (scanned.safe > 0) progressed_ = true;
     const bool ended = scanned.verdict == Verdict::kEnd;
+    if (ended) actions_.report(CommandCompleted{});
     transaction_->received += scanned.safe;
     transaction_->received -= scanned.stuffed;
     if (ended) transaction_->received -= kEndMarkSize;
@@ -100,9 +112,9 @@ void Conversation::end_data() {
     transaction_->bytes_reserved = std::max(transaction_->bytes_reserved, transaction_->received);
     pass_data(transaction_->held_end);
     transaction_->sent -= kEndMarkSize;
-    upstream_->await(Awaited::kEndOfData);
+    await(Awaited::kEndOfData);
     ++owed_;
-    enter(State::kAwaitingFinal);
+    await_final_answer();
 }
 
 /// All of it but its end is upstream: only an abrupt end of the connection takes it back.
@@ -161,7 +173,9 @@ void Conversation::refuse_data(const smtp::Reply& reply, Origin origin) {
 std::size_t Conversation::take_refused_data(ByteView bytes) {
     progressed_ = true;
     const smtp::BodyScanner::Result scanned = transaction_->scanner.scan_refused(bytes);
-    if (scanned.verdict == Verdict::kEnd) say_refusal();
+    if (scanned.verdict != Verdict::kEnd) return scanned.safe;
+    actions_.report(CommandCompleted{});
+    say_refusal();
     return scanned.safe;
 }
 

@@ -57,6 +57,7 @@ void Conversation::use_upstream() {
 /// Parameters go as the EHLO of this very connection allows, not the last probe's (decisions 9b).
 void Conversation::send_mail() {
     const smtp::Capabilities& able = upstream_->capabilities();
+    actions_.report(MessagePhaseBegun{MessagePhase::kEnvelope});
     enter(State::kAwaitingCommand);
     if (const auto refusal = smtp::missing_at(able, transaction_->mail)) {
         answer(Verb::kMail, *refusal);
@@ -69,7 +70,7 @@ void Conversation::send_mail() {
     if (upstream_settings().mail_auth) submitter = authenticated_ ? identity_.user : "<>";
     smtp::append_mail(command, transaction_->mail, able, added, submitter);
     actions_.send_to_upstream(command);
-    upstream_->await(Awaited::kMail);
+    await(Awaited::kMail);
     ++owed_;
     client_leg_.enter(smtp::Phase::kMail);
 }
@@ -116,7 +117,7 @@ void Conversation::send_recipient() {
     std::string command;
     smtp::append_rcpt(command, *smtp::parse_rcpt(transaction_->recipient), upstream_->capabilities());
     actions_.send_to_upstream(command);
-    upstream_->await(Awaited::kRcpt);
+    await(Awaited::kRcpt);
     transaction_->was_pipelined = transaction_->was_pipelined || owed_ > 0;
     ++owed_;
     ++transaction_->pending;

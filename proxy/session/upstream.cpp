@@ -126,6 +126,7 @@ void Conversation::upstream_broke(const smtp::StaticReply& reply, std::string_vi
     if (limited_ && limited_->what == LimitedStep::What::kMail) return drop_upstream();
     if (!is_on_trial()) return upstream_failed(reply, what);
     actions_.report(UpstreamReplaced{what});
+    actions_.report(MessagePhaseBegun{MessagePhase::kWait});
     owed_ = 0;
     drop_upstream();
     open_upstream(true);
@@ -185,7 +186,12 @@ void Conversation::reset_upstream() {
         return drop_upstream();
     }
     actions_.send_to_upstream("RSET\r\n");
-    upstream_->await(Awaited::kReset);
+    await(Awaited::kReset);
+}
+
+void Conversation::await(Awaited awaited) {
+    upstream_->await(awaited);
+    actions_.report(UpstreamAsked{awaited});
 }
 
 void Conversation::drop_upstream() {

@@ -22,12 +22,16 @@ inline std::string_view to_text(session::Origin origin) {
 inline std::string_view to_text(session::CloseReason reason) {
     constexpr std::string_view kNames[] = {
         "quit",       "client_gone", "command_timeout", "auth_timeout", "tls_timeout", "data_timeout",
-        "auth_limit", "error_limit", "protocol_error",  "drain",        "rate_limit"};
+        "auth_limit", "error_limit", "protocol_error",  "drain",        "kicked",      "rate_limit"};
     return kNames[static_cast<int>(reason)];
 }
 
 class FactText {
   public:
+    // What only starts a clock is no line.
+    std::string operator()(const session::CommandTaken& /*fact*/) const { return ""; }
+    std::string operator()(const session::CommandCompleted& /*fact*/) const { return ""; }
+    std::string operator()(const session::UpstreamAsked& /*fact*/) const { return ""; }
     std::string operator()(const session::CommandAnswered& fact) const {
         return "command " + std::string(smtp::to_string(fact.verb)) + ' ' + std::to_string(fact.code);
     }
@@ -70,6 +74,10 @@ class FactText {
         return "recipient " + std::string(to_text(fact.result)) + ' ' + std::string(to_text(fact.origin));
     }
     std::string operator()(const session::MessageBegun& /*fact*/) const { return "message begun"; }
+    std::string operator()(const session::MessagePhaseBegun& fact) const {
+        constexpr std::string_view kNames[] = {"wait", "envelope", "data", "answer"};
+        return "message phase " + std::string(kNames[static_cast<int>(fact.phase)]);
+    }
     std::string operator()(const session::MessageEnded& fact) const {
         std::string text =
             "message " + std::string(to_text(fact.result)) + ' ' + std::string(to_text(fact.origin));

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "proxy/session/action.h"
@@ -58,7 +59,9 @@ struct FakeActions : session::Actions {
         ++deadlines_set;
     }
     void resume_client() override { resumed = true; }
-    void report(const session::Fact& fact) override { facts.push_back(to_text(fact)); }
+    void report(const session::Fact& fact) override {
+        if (std::string text = to_text(fact); !text.empty()) facts.push_back(std::move(text));
+    }
     void close(session::CloseReason reason) override { closes.push_back(reason); }
 
     std::string to_client;

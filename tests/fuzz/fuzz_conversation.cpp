@@ -36,7 +36,7 @@ class Watch : public test::FakeActions {
     }
     void report(const session::Fact& fact) override {
         FakeActions::report(fact);
-        const ByteView text = facts.back();
+        const std::string text = test::to_text(fact);
         if (text.starts_with("reply DATA ")) {
             in_data_ = text == "reply DATA 354";
             data_.clear();
@@ -188,6 +188,7 @@ class Story {
             case 'S': secured(); break;
             case 'R': reuse(); break;
             case 'D': conversation_->on(session::DrainRequested{}); break;
+            case 'K': conversation_->on(session::KickRequested{}); break;
             case 'X': conversation_->on(session::ClientClosed{}); break;
             default: client(line); break;
         }

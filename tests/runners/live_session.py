@@ -1,4 +1,5 @@
 """Plays one transcript to the real program: its client on one side and its scripted upstream on the other, over loopback."""
+import re
 import select
 import socket
 import ssl
@@ -115,12 +116,18 @@ class ScriptedUpstream:
         self.listener.close()
 
 
+# A refusal of Gatepost's own names its session at the end; what the upstream said never does (tests/runners/own_reply.h).
+SESSION = re.compile(rb" \[([0-9a-z]+-[0-9a-z]+-[0-9a-z]+)\]$")
+
+
 class Session:
     def __init__(self, transcript, ports, upstream, drain, has_returned):
         """`has_returned`: whether, before long, no connection to the upstream is held by a session."""
         self.transcript, self.ports, self.upstream_port, self.drain, self.has_returned = transcript, ports, upstream, drain, has_returned
         self.client = self.upstream = None
         self.may_have_read = False
+        self.upstream_said = b"\n"
+        self.session_id = None
 
     def play(self):
         """Returns the difference, or nothing."""
@@ -155,11 +162,12 @@ class Session:
         if step.mark in ("C:", "C|"):
             self.client.say(step.octets)
         elif step.mark in ("U<", "U<|"):
+            self.upstream_said += step.octets
             self.upstream.say(step.octets)
         elif step.mark == "S:":
-            self._line(self.client, step)
+            self._hears(step, self._words(self.client.line()))
         elif step.mark == "U>":
-            self._line(self.upstream, step)
+            self._hears(step, self.upstream.line())
         elif step.mark == "U>|":
             self.upstream.exactly(step.octets)
         elif step.mark == "S|":
@@ -167,13 +175,26 @@ class Session:
         elif step.mark == "S*":
             while (line := self.client.line())[3:4] == b"-":
                 pass
-            if not line.startswith(step.octets):
+            if not self._words(line).startswith(step.octets):
                 raise Differs(f"the client hears {line!r}")
         elif step.mark == "":
             self._event(step.text.decode())
 
-    def _line(self, ear, step):
-        line = ear.line()
+    def _words(self, line):
+        """The line as the transcript tells it."""
+        named = SESSION.search(line)
+        words = line[: named.start()] if named else line
+        # A code alone (RFC 5321 section 4.2) is passed on with a blank behind it.
+        said = any(b"\n" + form + b"\r\n" in self.upstream_said for form in (words, words.rstrip(b" ")))
+        must_be_named = re.match(rb"[45]\d\d ", line) is not None and not said
+        if bool(named) != must_be_named:
+            raise Differs(f"{line[:600]!r} names the session and must not, or does not and must")
+        if named and self.session_id not in (None, named[1]):
+            raise Differs(f"{line[:600]!r} names another session than {self.session_id} before")
+        self.session_id = named[1] if named else self.session_id
+        return words
+
+    def _hears(self, step, line):
         if not step.matches(line):
             raise Differs(f"it hears {line[:600]!r}")
 

@@ -2,6 +2,7 @@
 // expectations broken: one that cannot fail is a defect. One GoogleTest case a transcript.
 #include <gtest/gtest.h>
 
+#include "tests/runners/own_reply.h"
 #include "tests/runners/replay.h"
 
 namespace {
@@ -50,6 +51,18 @@ class Memory : public testing::Test {
   private:
     std::filesystem::path file_;
 };
+
+TEST(OwnReply, NamesItsSession_AndNobodyElsesDoes) {
+    OwnReplies replies("s1");
+    replies.upstream_says("550-no\r\n550 never\r\n");
+    EXPECT_EQ(replies.words_of("451 4.4.1 away [s1]"), "451 4.4.1 away");
+    EXPECT_FALSE(replies.words_of("451 4.4.1 away"));
+    EXPECT_FALSE(replies.words_of("451 4.4.1 away [s2]"));
+    EXPECT_FALSE(replies.words_of("250 2.0.0 OK [s1]"));
+    EXPECT_EQ(replies.words_of("550-no"), "550-no");
+    EXPECT_EQ(replies.words_of("550 never"), "550 never");
+    EXPECT_FALSE(replies.words_of("550 never [s1]"));
+}
 
 }  // namespace
 

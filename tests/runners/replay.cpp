@@ -7,6 +7,7 @@
 #include "tests/fakes/fake_actions.h"
 #include "tests/fakes/fake_opener.h"
 #include "tests/runners/limits_text.h"
+#include "tests/runners/own_reply.h"
 #include "tests/runners/session_settings.h"
 #include "tests/runners/verdict_text.h"
 
@@ -43,6 +44,7 @@ class Replay {
                 for (; i < transcript_.steps.size() && transcript_.steps[i].kind == kind; ++i)
                     block += transcript_.steps[i].octets;
                 nothing_left();
+                if (kind == Step::Kind::kUpstreamSays) own_replies_.upstream_says(block);
                 deliver(block, kind == Step::Kind::kClientSends);
                 return i;
             }
@@ -108,7 +110,10 @@ class Replay {
         const std::size_t end = from.find(kCrlf);
         if (end == std::string::npos) return differs(who + " hears nothing more", from);
         const std::string heard = from.substr(0, end);
-        if (!step_->pattern.matches(heard)) return differs(who + " hears", heard);
+        const std::optional<std::string> words =
+            step_->kind == Step::Kind::kClientHears ? own_replies_.words_of(heard) : heard;
+        if (!words) return wrongly_named(heard);
+        if (!step_->pattern.matches(*words)) return differs(who + " hears", heard);
         from.erase(0, end + 2);
     }
 
@@ -119,9 +124,14 @@ class Replay {
             if (end == std::string::npos || !from.starts_with(step_->octets))
                 return differs("the client hears", from);
             const bool last = from.substr(step_->octets.size(), 1) != "-";
+            if (!own_replies_.words_of(from.substr(0, end))) return wrongly_named(from.substr(0, end));
             from.erase(0, end + 2);
             if (last) return;
         }
+    }
+
+    void wrongly_named(const std::string& line) {
+        differs("it names the session and must not, or does not and must", line);
     }
 
     void octets(std::string& from, const std::string& who) {
@@ -201,6 +211,8 @@ class Replay {
             conversation_.on(session::ClientClosed{});
         } else if (is("drain")) {
             conversation_.on(session::DrainRequested{});
+        } else if (is("kick")) {
+            conversation_.on(session::KickRequested{});
         } else if (is("handshakes ")) {
             actions_.handshakes_allowed = text == "handshakes allowed";
         } else {
@@ -338,6 +350,7 @@ class Replay {
     FakeActions actions_;
     session::Conversation conversation_;
     FakeOpener opener_{conversation_, actions_, settings_.opening};
+    OwnReplies own_replies_{settings_.client.session_id};
     const Step* step_ = nullptr;
     std::string unread_;
     std::string upstream_unread_;

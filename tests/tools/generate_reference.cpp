@@ -1,5 +1,6 @@
-// Prints what is generated from the table of keys: `generate_reference reference` is conf/gatepost.yaml,
-// `generate_reference documentation` is docs/configuration.md. Reads nothing.
+// Prints what is generated from the tables: `generate_reference reference` is conf/gatepost.yaml,
+// `documentation` is docs/configuration.md, `log-events` and `log-fields` stand in docs/logs.md. Reads
+// nothing.
 #include <iostream>
 #include <string_view>
 
@@ -11,8 +12,12 @@ int main(int count, char** words) {
         gatepost::conf::write_reference(std::cout);
     } else if (what == "documentation") {
         gatepost::conf::write_documentation(std::cout);
+    } else if (what == "log-events") {
+        gatepost::conf::write_log_events(std::cout);
+    } else if (what == "log-fields") {
+        gatepost::conf::write_log_fields(std::cout);
     } else {
-        std::cerr << "usage: generate_reference reference|documentation\n";
+        std::cerr << "usage: generate_reference reference|documentation|log-events|log-fields\n";
         return 2;
     }
     return std::cout.flush() ? 0 : 1;

@@ -67,6 +67,19 @@ TEST_F(VerifyCacheTest, ARightPasswordRecallsWhatTheRecordSaid) {
     EXPECT_EQ(recalled, RecordAttributes{}) << "hers says nothing";
 }
 
+TEST_F(VerifyCacheTest, EntriesAreCountedByBackend) {
+    remember(*cache_, "file", "bob", "pencil", "v1", kStart);
+    remember(*cache_, "redis", "ann", "pencil", "v1", kStart);
+    remember(*cache_, "redis", "ann", "another", "v1", kStart);  // in the place of the first
+    EXPECT_EQ(cache_->entries_of("file"), 2U);
+    EXPECT_EQ(cache_->entries_of("redis"), 1U);
+    EXPECT_EQ(cache_->entries_of("nobody"), 0U);
+    cache_->forget_user("file", "ann");
+    cache_->forget("redis", "ann", "another");
+    EXPECT_EQ(cache_->entries_of("file"), 1U);
+    EXPECT_EQ(cache_->entries_of("redis"), 0U);
+}
+
 TEST_F(VerifyCacheTest, AnyVersionDoesWhenTheStoreCannotAnswer) {
     const auto goes_on = [&](std::string_view backend, std::string_view password, TimePoint now = kStart) {
         return cache_->recall(backend, "ann", password, now) == Memory::kThisPassword;

@@ -17,6 +17,14 @@ TEST(Table, Columns_LineUp_NumbersToTheRight) {
               "longer  12345  defer\n");
 }
 
+/// By the square of them it would take minutes.
+TEST(Table, OfManyRows_IsPrintedRowByRow) {
+    const Table many{.columns = {"A", "B"}, .rows = std::vector(20'000, std::vector<std::string>{"x", "y"})};
+    std::ostringstream out;
+    print(many, out);
+    EXPECT_EQ(out.str().size(), 20'001 * std::string_view("x  y\n").size());
+}
+
 TEST(Table, SplitTabs_KeepsEmptyParts) {
     EXPECT_EQ(split_tabs("a\t\tb"), (std::vector<std::string>{"a", "", "b"}));
     EXPECT_EQ(split_tabs(""), (std::vector<std::string>{""}));

@@ -35,6 +35,22 @@ TEST(EventLoop, Post_RunsInOrderOnTheLoopsThreadAndNotInside) {
     EXPECT_EQ(ran_on, std::this_thread::get_id());
 }
 
+TEST(EventLoop, Busy_IsTheTimeOfWorkAndNotOfWaiting) {
+    EventLoop loop;
+    Timer work(loop, [&] {
+        const TimePoint begun = loop.now();
+        while (Clock::now() - begun < 20ms) {
+        }
+        loop.stop();
+    });
+    work.start(60ms);
+    EXPECT_EQ(loop.busy(), Duration::zero());
+    const TimePoint begun = Clock::now();
+    loop.run();
+    EXPECT_GE(loop.busy(), 20ms);
+    EXPECT_LE(loop.busy(), Clock::now() - begun - 50ms);
+}
+
 TEST(EventLoop, ManyReadyDescriptors_StarveNeitherDeferredTasksNorTimersNorStop) {
     EventLoop loop;
     // More than libevent once handled between two polls, and always readable.

@@ -37,6 +37,7 @@ class TransportTest : public ::testing::Test {
         EXPECT_EQ(handler.calls_after_close, 0);
         transport.reset();
         EXPECT_EQ(loop.residents(), 0U);
+        EXPECT_EQ(loop.buffered(), 0);
     }
 
     EventLoop loop;

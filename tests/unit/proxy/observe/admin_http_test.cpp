@@ -55,7 +55,7 @@ class Socket {
 class AdminHttpTest : public testing::Test {
   protected:
     AdminHttpTest() {
-        auto made = AdminHttp::listen(base_.get(), "127.0.0.1:0", sources(), worker_);
+        auto made = AdminHttp::listen(base_.get(), "127.0.0.1:0", sources());
         EXPECT_TRUE(made.has_value()) << made.error().message;
         server_ = std::move(*made);
     }
@@ -67,7 +67,12 @@ class AdminHttpTest : public testing::Test {
     AdminHttpTest& operator=(const AdminHttpTest&) = delete;
 
     AdminSources sources() {
-        return {[this] { return registry_.scrape(); }, [this] { return unready_because_; }};
+        return {.metrics = [this] { return registry_.scrape(); },
+                .unready_because = [this] { return unready_because_; },
+                .status_json = [] { return std::string("{}\n"); },
+                .status_page = [] { return std::string("<p>page</p>\n"); },
+                .answered = [this](conf::AdminRoute route,
+                                   conf::CodeClass code) { worker_.admin_answered(route, code); }};
     }
 
     void turn() { event_base_loop(base_.get(), EVLOOP_NONBLOCK); }
@@ -136,6 +141,22 @@ TEST_F(AdminHttpTest, HeadIsTheSameWithoutABody) {
     const std::string answer = ask("HEAD /livez HTTP/1.1\r\nHost: x\r\n\r\n");
     EXPECT_THAT(answer, testing::AllOf(StartsWith("HTTP/1.1 200 OK\r\n"),
                                        HasSubstr("\r\nContent-Length: 3\r\n"), EndsWith("\r\n\r\n")));
+}
+
+TEST_F(AdminHttpTest, StatusIsForPeopleAndForPrograms) {
+    EXPECT_THAT(get("/status"), testing::AllOf(HasSubstr("\r\nContent-Type: text/html; charset=utf-8\r\n"),
+                                               EndsWith("\r\n\r\n<p>page</p>\n")));
+    EXPECT_THAT(get("/status.json"),
+                testing::AllOf(HasSubstr("\r\nContent-Type: application/json"), EndsWith("\r\n\r\n{}\n")));
+    for (const char* path : {"/status", "/status.json"})
+        EXPECT_THAT(registry_.scrape(), HasSubstr("admin_requests_total{route=\"" + std::string(path) +
+                                                  "\",code_class=\"2xx\"} 1\n"));
+}
+
+TEST_F(AdminHttpTest, WhateverHostAndAcceptSay_TheAnswerIsTheSame) {
+    for (const char* headers : {"", "Host: evil.example:1\r\n", "Host:\r\nAccept: image/png\r\n",
+                                "Accept: application/openmetrics-text; version=1.0.0\r\n"})
+        EXPECT_THAT(ask("GET /livez HTTP/1.1\r\n" + std::string(headers) + "\r\n"), EndsWith("\r\n\r\nok\n"));
 }
 
 TEST_F(AdminHttpTest, UnknownPathsAreNotFound) {
@@ -256,18 +277,18 @@ TEST_F(AdminHttpTest, WhenItEndsWithConnectionsOpen_TheyEnd) {
 
 TEST_F(AdminHttpTest, AddressesThatCannotBeListenedOnAreErrors) {
     const auto taken =
-        AdminHttp::listen(base_.get(), "127.0.0.1:" + std::to_string(server_->port()), sources(), worker_);
+        AdminHttp::listen(base_.get(), "127.0.0.1:" + std::to_string(server_->port()), sources());
     ASSERT_FALSE(taken.has_value());
     EXPECT_THAT(taken.error().message, HasSubstr("Address already in use"));
     for (const char* address : {"", "localhost:9587", "127.0.0.1:99999", "[::1", "nonsense\n"}) {
-        const auto made = AdminHttp::listen(base_.get(), address, sources(), worker_);
+        const auto made = AdminHttp::listen(base_.get(), address, sources());
         ASSERT_FALSE(made.has_value()) << address;
         EXPECT_THAT(made.error().message, testing::AllOf(HasSubstr("is no address"), Not(HasSubstr("\n"))));
     }
 }
 
 TEST_F(AdminHttpTest, ListensOnIPv6) {
-    const auto made = AdminHttp::listen(base_.get(), "[::1]:0", sources(), worker_);
+    const auto made = AdminHttp::listen(base_.get(), "[::1]:0", sources());
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message;
     EXPECT_NE((*made)->port(), 0);
 }

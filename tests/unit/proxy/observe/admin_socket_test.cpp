@@ -45,18 +45,16 @@ class AdminSocketTest : public testing::Test {
         auto made = AdminSocket::listen(loop_, std::move(settings), *log_);
         ASSERT_TRUE(made) << made.error().message;
         socket_ = std::move(*made);
-        socket_->add("echo", "echo WORD...",
-                     [](const std::vector<std::string>& words, AdminSocket::Answer answer) {
-                         std::string text;
-                         for (const std::string& word : words) text += "[" + word + "]";
-                         answer(text);
-                     });
-        socket_->add("never", "never",
-                     [this](const std::vector<std::string>& /*words*/, AdminSocket::Answer answer) {
-                         kept_.push_back(std::move(answer));
-                         was_kept_ = true;
-                     });
-        socket_->add("no", "no", [](const std::vector<std::string>& /*words*/, AdminSocket::Answer answer) {
+        socket_->add("echo", "echo WORD...", [](const AdminRequest& request, AdminSocket::Answer answer) {
+            std::string text = request.may_operate ? "" : "only looks: ";
+            for (const std::string& word : request.words) text += "[" + word + "]";
+            answer(text);
+        });
+        socket_->add("never", "never", [this](const AdminRequest& /*request*/, AdminSocket::Answer answer) {
+            kept_.push_back(std::move(answer));
+            was_kept_ = true;
+        });
+        socket_->add("no", "no", [](const AdminRequest& /*request*/, AdminSocket::Answer answer) {
             answer(fail("not today"));
         });
     }
@@ -147,9 +145,9 @@ TEST_F(AdminSocketTest, WhoSaysNothing_OrGetsNoAnswer_IsNotWaitedForForever) {
 
 TEST_F(AdminSocketTest, OtherUsers_AreClosedWithoutAnAnswer_AndLogged) {
     std::optional<uid_t> asked;
-    listen({.path = {}, .may_ask = [&](uid_t user) {
-                asked = user;
-                return false;
+    listen({.path = {}, .level = [&](const AdminPeer& peer) {
+                asked = peer.user;
+                return AdminLevel::kNone;
             }});
     const auto answer = ask({"echo"});
     ASSERT_FALSE(answer);
@@ -157,6 +155,36 @@ TEST_F(AdminSocketTest, OtherUsers_AreClosedWithoutAnAnswer_AndLogged) {
     EXPECT_EQ(asked, ::geteuid());
     EXPECT_THAT(logged(), HasSubstr("admin_refused address=unix:" + path_ + " what=\"user id " +
                                     std::to_string(::geteuid()) + " may not ask\""));
+}
+
+TEST_F(AdminSocketTest, WhoMayOnlyLook_IsKnownToTheCommand) {
+    listen({.path = {}, .level = [](const AdminPeer& /*peer*/) { return AdminLevel::kRead; }});
+    EXPECT_EQ(ask({"echo", "x"}), "only looks: [x]\n");
+}
+
+TEST(AdminLevelOf, RootAndOurselvesOperate_OurGroupLooks_OthersAreNotAnswered) {
+    constexpr uid_t kSomebody = 4711;
+    constexpr gid_t kTheirs = 4711;
+    EXPECT_EQ(level_of({.user = 0, .groups = {kTheirs}}), AdminLevel::kOperate);
+    EXPECT_EQ(level_of({.user = ::geteuid(), .groups = {}}), AdminLevel::kOperate);
+    EXPECT_EQ(level_of({.user = kSomebody, .groups = {kTheirs, ::getegid()}}), AdminLevel::kRead);
+    EXPECT_EQ(level_of({.user = kSomebody, .groups = {kTheirs}}), AdminLevel::kNone);
+}
+
+TEST_F(AdminSocketTest, WhenACommandMayTakeLong_ItsOwnTimeCounts_NotThatOfOthers) {
+    listen({.path = {}, .answer_timeout = 30ms});
+    std::optional<net::Timer> later;
+    AdminSocket::Answer kept;
+    later.emplace(loop_, [&] { kept("at last"); });
+    socket_->add(
+        "slow", "slow",
+        [&](const AdminRequest& /*request*/, AdminSocket::Answer answer) {
+            kept = std::move(answer);
+            later->start(200ms);
+        },
+        20s);
+    EXPECT_EQ(hear("slow\n"), "ok\nat last\n");
+    EXPECT_THAT(hear("never\n"), HasSubstr("error\nno answer in time"));
 }
 
 TEST_F(AdminSocketTest, TooManyAtOnce_AreClosed_AndTheOthersAreServed) {
@@ -186,11 +214,11 @@ TEST_F(AdminSocketTest, LateAnswer_AfterThePeerOrTheSocketIsGone_GoesNowhere) {
     kept_.front()(std::string("later still"));
 }
 
-TEST_F(AdminSocketTest, File_IsTheOwnersAlone_AndGoesWithTheSocket) {
+TEST_F(AdminSocketTest, File_IsTheOwnersAndTheGroups_AndGoesWithTheSocket) {
     listen();
     struct stat found{};
     ASSERT_EQ(::lstat(path_.c_str(), &found), 0);
-    EXPECT_EQ(found.st_mode & 0777, 0600U);
+    EXPECT_EQ(found.st_mode & 0777, 0660U);
     socket_.reset();
     EXPECT_NE(::lstat(path_.c_str(), &found), 0);
 }

@@ -13,6 +13,7 @@
 #include <tuple>
 #include <type_traits>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -27,6 +28,7 @@ namespace {
 using namespace std::chrono_literals;
 using conf::LogEvent;
 using conf::LogField;
+using conf::LogFormat;
 using conf::LogLevel;
 using testing::EndsWith;
 using testing::HasSubstr;
@@ -36,13 +38,14 @@ static_assert(!std::is_constructible_v<LogValue, const Secret&> && !std::is_cons
               "a secret is no log value");
 static_assert(!std::is_constructible_v<LogValue, char>, "a lone octet would be a number");
 
-std::string line_of(LogEvent event, std::initializer_list<LogPair> fields) {
+std::string line_of(LogEvent event, std::initializer_list<LogPair> fields,
+                    LogFormat format = LogFormat::Text) {
     std::string line;
-    LogLine::append(line, event, fields);
+    LogLine::append(line, format, event, fields);
     return line;
 }
-std::string line_with_user(std::string_view user) {
-    return line_of(LogEvent::auth_failed, {{LogField::user, user}});
+std::string line_with_user(std::string_view user, LogFormat format = LogFormat::Text) {
+    return line_of(LogEvent::auth_failed, {{LogField::user, user}}, format);
 }
 
 /// A pipe as standard error.
@@ -140,6 +143,10 @@ TEST(LogLine, LongTextIsCut) {
     EXPECT_EQ(line_with_user(std::string(256, 'a')), "auth_failed user=" + std::string(256, 'a'));
 }
 
+TEST(LogLineDeathTest, AValueOfAnotherKindThanItsFieldIsADefect) {
+    EXPECT_DEBUG_DEATH(std::ignore = line_of(LogEvent::session, {{LogField::messages, "three"}}), "kind_of");
+}
+
 TEST(LogLineDeathTest, AFieldThatTheTableDoesNotGrantIsADefect) {
     EXPECT_DEBUG_DEATH(std::ignore = line_of(LogEvent::stop, {{LogField::user, "alice"}}), "may_carry");
 }
@@ -166,6 +173,53 @@ TEST(LogSink, ALineIsTimeLevelEventFields) {
     EXPECT_THAT(pipe.read_all(), MatchesRegex(stamp + "info start version=0\\.1\\.0 workers=2\n" + stamp +
                                               "warning upstream_down upstream=default\n" + stamp +
                                               "error message result=tempfail\n"));
+}
+
+TEST(LogSink, InJson_ALineIsOneObject) {
+    Pipe pipe;
+    {
+        LogSink sink(LogLevel::Info, pipe.writer());
+        sink.set_format(LogFormat::Json);
+        sink.log(LogEvent::start, {{LogField::version, "0.1.0"}, {LogField::workers, 2}});
+        sink.log(LogEvent::upstream_down, {{LogField::what, "\x01\xff\"\\"}});
+    }
+    pipe.close_writer();
+    const std::string stamp = R"(\{"time":"[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z","level":)";
+    EXPECT_THAT(
+        pipe.read_all(),
+        MatchesRegex(stamp + "\"info\",\"event\":\"start\",\"version\":\"0\\.1\\.0\",\"workers\":2\\}\n" +
+                     stamp + R"("warning","event":"upstream_down","what":"\\u0001)" + "\xef\xbf\xbd" +
+                     R"(\\"\\\\"\})" + "\n"));
+}
+
+TEST(LogSink, InLogfmt_TimeAndLevelAreFieldsToo) {
+    Pipe pipe;
+    {
+        LogSink sink(LogLevel::Info, pipe.writer());
+        sink.set_format(LogFormat::Logfmt);
+        sink.log(LogEvent::start, {{LogField::version, "0 1"}, {LogField::workers, 2}});
+    }
+    pipe.close_writer();
+    EXPECT_THAT(pipe.read_all(), MatchesRegex("time=[0-9-]{10}T[0-9:]{8}\\.[0-9]{3}Z level=info event=start "
+                                              "version=\"0 1\" workers=2\n"));
+}
+
+TEST(LogSink, LevelAndFormatChangeWhileItRuns) {
+    Pipe pipe;
+    {
+        LogSink sink(conf::Log{.level = LogLevel::Error, .format = LogFormat::Logfmt}, pipe.writer());
+        sink.log(LogEvent::start, {});
+        sink.set_level(LogLevel::Info);
+        EXPECT_TRUE(sink.wants(LogLevel::Info) && !sink.wants(LogLevel::Debug));
+        sink.log(LogEvent::start, {{LogField::pid, 1}});
+        sink.set_format(LogFormat::Text);
+        sink.log(LogEvent::start, {{LogField::pid, 2}});
+        sink.set_level(LogLevel::Warning);
+        sink.log(LogEvent::start, {});
+    }
+    pipe.close_writer();
+    EXPECT_THAT(pipe.read_all(), MatchesRegex("time=[^ ]* level=info event=start pid=1\n"
+                                              "[^ =]* info start pid=2\n"));
 }
 
 TEST(LogSink, WhenBelowItsLevel_PrintsAndCountsNothing) {
@@ -216,7 +270,7 @@ TEST(LogSink, LinesOfManyThreadsAreWholeAndAllThere) {
             threads.emplace_back([&sink, i] {
                 for (int j = 0; j < kLines; ++j) {
                     sink.log(LogEvent::message,
-                             {{LogField::session, i}, {LogField::message, j}, {LogField::from, "a b"}});
+                             {{LogField::recipients, i}, {LogField::message, j}, {LogField::from, "a b"}});
                 }
             });
         }
@@ -234,7 +288,7 @@ TEST(LogSink, LinesOfManyThreadsAreWholeAndAllThere) {
         int session = -1;
         int message = -1;
         ASSERT_EQ(std::sscanf(line.c_str() + line.find(" info"),
-                              " info message session=%d message=%d from=\"a b\"", &session, &message),
+                              " info message recipients=%d message=%d from=\"a b\"", &session, &message),
                   2)
             << line;
         ASSERT_EQ(message, next[static_cast<std::size_t>(session)]++) << "in order within a thread";
@@ -242,7 +296,11 @@ TEST(LogSink, LinesOfManyThreadsAreWholeAndAllThere) {
     }
 }
 
-TEST(LogSink, WhenTheReaderStops_NobodyWaitsAndEachLostLineIsCounted) {
+class LogSinkOfFormat : public testing::TestWithParam<LogFormat> {};
+INSTANTIATE_TEST_SUITE_P(Each, LogSinkOfFormat,
+                         testing::Values(LogFormat::Text, LogFormat::Json, LogFormat::Logfmt));
+
+TEST_P(LogSinkOfFormat, WhenTheReaderStops_NobodyWaitsAndEachLostLineIsCounted) {
     Pipe pipe;
     pipe.make_small();
     LogSinkLimits tight;
@@ -250,6 +308,7 @@ TEST(LogSink, WhenTheReaderStops_NobodyWaitsAndEachLostLineIsCounted) {
     tight.collect = 1ms;
     constexpr std::uint64_t kLines = 5000;
     auto sink = std::make_unique<LogSink>(LogLevel::Info, pipe.writer(), tight);
+    sink->set_format(GetParam());
     const auto begin = std::chrono::steady_clock::now();
     for (std::uint64_t i = 0; i < kLines; ++i) {
         sink->log(LogEvent::session, {{LogField::messages, i}, {LogField::reason, std::string(100, 'x')}});
@@ -269,9 +328,14 @@ TEST(LogSink, WhenTheReaderStops_NobodyWaitsAndEachLostLineIsCounted) {
     pipe.close_writer();
     reader.join();
     std::uint64_t sessions = 0;
-    for (std::size_t at = 0; (at = text.find("Z info session ", at)) != std::string::npos; ++at) ++sessions;
+    const std::array<std::pair<const char*, const char*>, 3> marks{
+        {{"Z info session ", " warning log_dropped lines="},
+         {R"("event":"session",)", R"("level":"warning","event":"log_dropped","lines":)"},
+         {" event=session ", " level=warning event=log_dropped lines="}}};
+    const auto& [of_session, of_loss] = marks.at(static_cast<std::size_t>(GetParam()));
+    for (std::size_t at = 0; (at = text.find(of_session, at)) != std::string::npos; ++at) ++sessions;
     EXPECT_EQ(sessions, arrived);
-    EXPECT_THAT(text, HasSubstr(" warning log_dropped lines="));
+    EXPECT_THAT(text, HasSubstr(of_loss));
 }
 
 TEST(LogSink, WhenTheReaderHasStoppedForGood_TheEndIsNotHeldUp) {

@@ -82,8 +82,8 @@ TEST(MetricsGenerations, WhenOneOfTwoLabelsGoes_TheOtherDoesNotInheritItsCounts)
 TEST(MetricsGenerations, HistogramsAddUpInBucketsCountAndSum) {
     const auto old = reload(nullptr, {"a"});
     const auto message = [](WorkerMetrics& worker, std::uint64_t octets, Duration took) {
-        worker.message_finished(kFirst, kMail, conf::MessageResult::kAccepted, conf::Origin::kUpstream,
-                                octets, took);
+        worker.message_finished(kFirst, kMail,
+                                {.result = conf::MessageResult::kAccepted, .octets = octets, .took = took});
     };
     message(old->add_worker(), 2000, 3ms);
     const auto now = reload(old, {"a"});
@@ -157,8 +157,8 @@ TEST(MetricsGenerations, LiveGaugesAreSums_AndSetOnesAreOfTheNewest) {
     EXPECT_EQ(value_of(*now, "gatepost_upstream_pool_waiting{upstream=\"mail\"}"), 1);
     EXPECT_EQ(value_of(*now, "gatepost_connections_limit{listener=\"a\"}"), 20);
     EXPECT_EQ(value_of(*now, "gatepost_upstream_up{upstream=\"mail\",endpoint=\"mta:25\"}"), 0);
-    before.connection_closed(kFirst, conf::CloseReason::kQuit);
-    before.connection_closed(kFirst, conf::CloseReason::kQuit);
+    before.connection_closed(kFirst, conf::CloseReason::kQuit, conf::SessionPhase::kGreeting, 1s);
+    before.connection_closed(kFirst, conf::CloseReason::kQuit, conf::SessionPhase::kGreeting, 1s);
     before.upstream_waiting(kMail, false);
     EXPECT_EQ(active(), 1);
     old->retire();
@@ -181,6 +181,22 @@ TEST(MetricsGenerations, WhatIsOfTheProcessIsSharedByAll) {
     now->config_refused();
     EXPECT_EQ(value_of(*now, "gatepost_config_last_reload_successful"), 0);
     EXPECT_EQ(value_of(*now, "gatepost_config_last_reload_success_timestamp_seconds"), 1700000060);
+}
+
+TEST(MetricsGenerations, WhatLivesLongerThanAConfigurationCountsOnAfterItsRegistryIsGone) {
+    auto old = std::make_shared<MetricsRegistry>(with_listeners({"a"}));
+    WorkerMetrics& main_loop = old->add_process_worker();
+    main_loop.admin_answered(conf::AdminRoute::kMetrics, conf::CodeClass::k2xx);
+    const auto now = reload(old, {"b", "a"});
+    old->retire();
+    old.reset();
+    const std::string scrapes = "gatepost_admin_requests_total{route=\"/metrics\",code_class=\"2xx\"}";
+    EXPECT_EQ(value_of(*now, scrapes), 1);
+    main_loop.admin_answered(conf::AdminRoute::kMetrics, conf::CodeClass::k2xx);
+    main_loop.dns_answered(conf::DnsType::kAaaa, conf::DnsResult::kNotFound, 20ms);
+    EXPECT_EQ(now->generations(), 1U);
+    EXPECT_EQ(value_of(*now, scrapes), 2);
+    EXPECT_EQ(value_of(*now, "gatepost_dns_lookup_duration_seconds_count{type=\"AAAA\"}"), 1);
 }
 
 TEST(MetricsGenerations, WhenSessionsCountOnWhileScrapesLetGo_NothingGoesBack) {

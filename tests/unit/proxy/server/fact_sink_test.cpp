@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proxy/server/labels.h"
+
 namespace gatepost::server {
 namespace {
 
@@ -14,12 +16,27 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
+session::MessageEnded ended(session::Result result, session::Origin origin, std::size_t recipients,
+                            std::uint64_t size) {
+    session::MessageEnded fact;
+    fact.result = result;
+    fact.origin = origin;
+    fact.recipients = recipients;
+    fact.size = size;
+    return fact;
+}
+
 class FactSinkTest : public ::testing::Test {
   protected:
     FactSinkTest() { context_.id = "s-1"; }
     ~FactSinkTest() override { std::fclose(file_); }
 
-    void take(const session::Fact& fact) { sink_->take(context_, "alice", TimePoint(), fact); }
+    void take(const session::Fact& fact) { sink_->take(context_, "alice", now_, fact); }
+    void take_at(Duration when, const session::Fact& fact) {
+        now_ = TimePoint(std::chrono::hours(1)) + when;
+        take(fact);
+    }
+    void expect(const std::string& line) { EXPECT_THAT(metrics(), HasSubstr("gatepost_" + line + '\n')); }
 
     /// Everything logged; ends the log.
     std::string log() {
@@ -50,7 +67,71 @@ class FactSinkTest : public ::testing::Test {
     observe::WorkerMetrics& worker_ = registry_.add_worker();
     std::unique_ptr<FactSink> sink_ = std::make_unique<FactSink>(*log_, registry_, worker_);
     SessionContext context_;
+    TimePoint now_;
 };
+
+TEST_F(FactSinkTest, ACommandTakesFromItsLastOctetToItsReply) {
+    using std::chrono::seconds;
+    take_at(seconds(10), session::CommandTaken{});
+    take_at(seconds(11), session::CommandTaken{.is_first = false});
+    take_at(seconds(14), session::CommandAnswered{smtp::Verb::kMail, 250});
+    take_at(seconds(14), session::CommandAnswered{smtp::Verb::kRcpt, 250});
+    take_at(seconds(20), session::CommandTaken{});
+    take_at(seconds(21), session::CommandAnswered{smtp::Verb::kData, 354});
+    take_at(seconds(80), session::CommandCompleted{});
+    take_at(seconds(82), session::CommandAnswered{smtp::Verb::kData, 250});
+    expect("smtp_command_duration_seconds_sum{verb=\"MAIL\"} 4");
+    expect("smtp_command_duration_seconds_sum{verb=\"RCPT\"} 3");
+    expect("smtp_command_duration_seconds_count{verb=\"DATA\"} 2");
+    expect("smtp_command_duration_seconds_sum{verb=\"DATA\"} 3");
+    take_at(seconds(90), session::CommandAnswered{smtp::Verb::kUnknown, 500});
+    expect("smtp_command_duration_seconds_count{verb=\"OTHER\"} 0");
+}
+
+TEST_F(FactSinkTest, AnUpstreamTakesFromACommandToItsReply_AndANewConnectionOwesNothing) {
+    using smtp::Awaited;
+    using std::chrono::seconds;
+    take_at(seconds(1), session::UpstreamAsked{Awaited::kMail});
+    take_at(seconds(2), session::UpstreamReplaced{});
+    take_at(seconds(3), session::UpstreamOpeningEnded{});
+    take_at(seconds(4), session::UpstreamAsked{Awaited::kMail});
+    take_at(seconds(6), session::UpstreamReplied{Awaited::kMail, 250});
+    take_at(seconds(7), session::UpstreamAsked{Awaited::kLastChunk});
+    take_at(seconds(10), session::UpstreamReplied{Awaited::kLastChunk, 250});
+    take_at(seconds(11), session::UpstreamAsked{Awaited::kRcpt});
+    take_at(seconds(12), session::UpstreamReplied{});
+    expect("upstream_reply_duration_seconds_sum{upstream=\"default\",verb=\"MAIL\"} 2");
+    expect("upstream_reply_duration_seconds_sum{upstream=\"default\",verb=\"BDAT\"} 3");
+    expect("upstream_reply_duration_seconds_count{upstream=\"default\",verb=\"RCPT\"} 0");
+}
+
+TEST_F(FactSinkTest, AnAcceptedMessageHasRecipientsSizeAndOverhead) {
+    take(session::MessageBegun{});
+    take(ended(session::Result::kAccepted, session::Origin::kUpstream, 3, 700));
+    take(session::MessageBegun{});
+    take(ended(session::Result::kPermanent, session::Origin::kUpstream, 9, 50));
+    expect("message_bytes_total{upstream=\"default\",result=\"accepted\"} 700");
+    expect("message_bytes_total{upstream=\"default\",result=\"permfail\"} 50");
+    expect("message_recipients_sum{upstream=\"default\"} 3");
+    expect("message_overhead_seconds_count{upstream=\"default\"} 1");
+}
+
+TEST(TlsFailureLabels, TellWhoRefusedWhom) {
+    const auto client = [](const char* why) { return tls_failure_label(net::CloseCause::kTlsFailed, why); };
+    EXPECT_EQ(client("peer did not return a certificate"), conf::TlsFailure::kClientCert);
+    EXPECT_EQ(client("certificate has expired"), conf::TlsFailure::kClientCert);
+    EXPECT_EQ(client("tlsv1 alert unknown ca"), conf::TlsFailure::kRejected);
+    EXPECT_EQ(client("sslv3 alert bad certificate"), conf::TlsFailure::kRejected);
+    EXPECT_EQ(client("no shared cipher"), conf::TlsFailure::kNoSharedCipher);
+    EXPECT_EQ(upstream_tls_failure_label("STARTTLS is required, and not to be had"),
+              conf::UpstreamTlsFailure::kNotOffered);
+    EXPECT_EQ(upstream_tls_failure_label("TLS failed: self-signed certificate"),
+              conf::UpstreamTlsFailure::kCertificate);
+    EXPECT_EQ(upstream_tls_failure_label("TLS failed: hostname mismatch"),
+              conf::UpstreamTlsFailure::kCertificate);
+    EXPECT_EQ(upstream_tls_failure_label("TLS failed: wrong version number"),
+              conf::UpstreamTlsFailure::kNotTls);
+}
 
 TEST_F(FactSinkTest, CancelledMalformedRefusedFailedAndUnavailableAreDifferentEvents) {
     using session::AuthEnd;
@@ -136,7 +217,37 @@ TEST_F(FactSinkTest, ALimitThatRefusesSaysWhomWhyAndUntilWhen) {
     EXPECT_THAT(text, HasSubstr("limit_refused" + whom + "reject retry_after=7.5"));
     EXPECT_THAT(text, HasSubstr("limit_refused" + whom + "close retry_after=7.5"));
     EXPECT_THAT(text, HasSubstr("limit_delayed" + whom + "delay retry_after=7.5"));
-    EXPECT_THAT(text, HasSubstr("limit=all key=limit:all: action=reject retry_after=never"));
+    EXPECT_THAT(text, HasSubstr("limit=all key=limit:all: action=reject\n"));
+}
+
+TEST_F(FactSinkTest, TheTimesOfAMessageAreAllOfIt_AndAnotherUpstreamIsWaitedForAgain) {
+    using namespace std::chrono_literals;
+    using session::MessagePhase;
+    take_at(0ms, session::AuthBegun{});
+    take_at(
+        70ms,
+        session::AuthEnded{
+            .end = session::AuthEnd::kSucceeded, .mechanism = "PLAIN", .user = "alice", .backend = "local"});
+    take_at(100ms, session::MessageBegun{});
+    take_at(103ms, session::MessagePhaseBegun{MessagePhase::kEnvelope});
+    take_at(105ms, session::MessagePhaseBegun{MessagePhase::kWait});
+    take_at(110ms, session::MessagePhaseBegun{MessagePhase::kEnvelope});
+    take_at(130ms, session::MessagePhaseBegun{MessagePhase::kData});
+    take_at(230ms, session::MessagePhaseBegun{MessagePhase::kAnswer});
+    take_at(530ms, session::MessageEnded{
+                       .result = session::Result::kAccepted, .sender = {}, .code = 250, .reply = {}});
+    take_at(600ms, session::MessageBegun{});
+    take_at(640ms, session::MessageEnded{
+                       .result = session::Result::kTransient, .sender = {}, .code = 451, .reply = {}});
+    sink_->closed(context_, TimePoint() + 1h + 1s,
+                  {.reason = conf::CloseReason::kQuit, .greeting_name = {}, .identity = {}});
+    const std::string text = log();
+    EXPECT_THAT(text, HasSubstr(" tls=none user=alice mechanism=PLAIN backend=local message=1 "));
+    EXPECT_THAT(text, HasSubstr("code=250 duration=0.430 time_wait=0.008 time_envelope=0.022 time_data=0.100 "
+                                "time_answer=0.300\n"));
+    EXPECT_THAT(text, HasSubstr("code=451 duration=0.040 time_wait=0.040 time_envelope=0.000 time_data=0.000 "
+                                "time_answer=0.000\n"));
+    EXPECT_THAT(text, HasSubstr(" time_tls=0.000 time_auth=0.070 time_messages=0.470 reason=quit"));
 }
 
 TEST_F(FactSinkTest, ALimitThatOnlyWouldRefuseSaysSoAndNamesNoAction) {

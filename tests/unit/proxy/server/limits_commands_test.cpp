@@ -39,15 +39,17 @@ class LimitsCommandsTest : public testing::Test {
     Result<std::string> run(std::vector<std::string> words) {
         std::optional<Result<std::string>> answered;
         loop_.post([&] {
-            commands_.run(std::move(words), [&](Result<std::string> answer) {
-                answered = std::move(answer);
-                loop_.post([this] { loop_.stop(); });
-            });
+            commands_.run({.words = std::move(words), .user = 0, .may_operate = may_operate_},
+                          [&](Result<std::string> answer) {
+                              answered = std::move(answer);
+                              loop_.post([this] { loop_.stop(); });
+                          });
         });
         loop_.run();
         return *answered;
     }
 
+    bool may_operate_ = true;
     net::EventLoop loop_;
     net::UniqueFd nowhere_{::open("/dev/null", O_WRONLY | O_CLOEXEC)};
     observe::LogSink log_{conf::LogLevel::Error, nowhere_.get()};
@@ -108,6 +110,15 @@ TEST_F(LimitsCommandsTest, WrongWords_AreToldTheRightOnes) {
     }
     EXPECT_FALSE(run({"peek", "limit:some:x", "", "0"}));
     EXPECT_FALSE(run({"peek", "limit:some:x", "", "x"}));
+}
+
+TEST_F(LimitsCommandsTest, WhoMayOnlyLook_SeesAndForgetsNothing) {
+    charge("limit:some:x", {.count = 3, .per = 1h, .burst = 3}, 3);
+    may_operate_ = false;
+    EXPECT_FALSE(run({"reset", "limit:some:x"}));
+    EXPECT_TRUE(run({"show", "limit:some:x"}));
+    may_operate_ = true;
+    EXPECT_TRUE(run({"reset", "limit:some:x"}));
 }
 
 }  // namespace

@@ -48,6 +48,42 @@ TEST(Reply, SentencesOfOurOwn) {
     EXPECT_EQ(out, "535 5.7.8 Authentication credentials invalid\r\n220 mx.example.org ESMTP\r\n");
 }
 
+std::string encoded_in(std::string_view session, const Reply& reply) {
+    std::string out = "250 before\r\n";
+    append(out, reply, session);
+    EXPECT_TRUE(out.starts_with("250 before\r\n"));
+    return out.substr(12);
+}
+
+TEST(Reply, ARefusalOfOurOwn_NamesItsSessionAtTheEnd) {
+    std::string out;
+    append(out, replies::kUpstreamLost, "1k2j-0-5");
+    append(out, replies::kInvalidCredentials, "1k2j-0-5");
+    append(out, replies::kOk, "1k2j-0-5");
+    EXPECT_EQ(out,
+              "451 4.4.2 Connection to the mail server was lost, try again later [1k2j-0-5]\r\n"
+              "535 5.7.8 Authentication credentials invalid [1k2j-0-5]\r\n"
+              "250 2.0.0 OK\r\n");
+    EXPECT_EQ(encoded_in("7-0-1", to_reply(replies::kTooLarge)),
+              "552 5.3.4 Message is larger than the limit [7-0-1]\r\n");
+    EXPECT_EQ(encoded_in("7-0-1", Reply{.code = 550, .text = "no\nnever", .is_own = true}),
+              "550-no\r\n550 never [7-0-1]\r\n");
+}
+
+TEST(Reply, WhatTheUpstreamSaid_AndWhatBelongsToNoSession_NamesNone) {
+    EXPECT_EQ(encoded_in("7-0-1", Reply{550, "5.1.1 who?"}), "550 5.1.1 who?\r\n");
+    EXPECT_EQ(encoded_in("", to_reply(replies::kTooLarge)), "552 5.3.4 Message is larger than the limit\r\n");
+}
+
+TEST(Reply, OfOurOwn_NeverGrowsOver512Octets) {
+    for (std::size_t size = 480; size < 600; ++size) {
+        const std::string out =
+            encoded_in("1k2j-0-5", Reply{.code = 451, .text = std::string(size, 'x'), .is_own = true});
+        EXPECT_LE(out.size(), kLongestReplyLine);
+        EXPECT_TRUE(out.ends_with("x [1k2j-0-5]\r\n"));
+    }
+}
+
 TEST(Reply, LinesOfOurOwn) {
     std::string out;
     append_lines(out, 250, "mx\nPIPELINING\nSIZE 100");
