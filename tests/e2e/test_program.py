@@ -89,11 +89,11 @@ def test_missing_and_broken_files(tmp_path):
 
 def test_what_is_not_built_yet_is_refused_by_name(gatepost, tmp_path):
     config = dict(gatepost.config)
-    config["log"] = {"format": "json"}
-    path = tmp_path / "log.yaml"
+    config["session"] = {"greeting_delay": "1s"}
+    path = tmp_path / "session.yaml"
     path.write_text(json.dumps(config, indent=1))
     done = command("check", "--config", path)
-    assert done.returncode == 1 and "log.format: json: not available yet" in done.stdout + done.stderr
+    assert done.returncode == 1 and "session.greeting_delay: 1s: not available yet" in done.stdout + done.stderr
 
 
 def test_a_configuration_with_limits_is_fine(gatepost, tmp_path):

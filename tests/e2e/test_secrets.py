@@ -8,9 +8,12 @@ import subprocess
 import urllib.parse
 import urllib.request
 
+import pytest
+
 from harness import sasl
 from harness.client import Client, b64, plain
 from harness.gatepost import USERS, command
+from harness.log_lines import FORMATS
 from harness.process import sanitized, wait_until
 from harness.redis import Redis
 
@@ -23,10 +26,10 @@ MECHANISMS = ["SCRAM-SHA-256", "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5"]
 
 
 def forms(secret):
-    """As it is, in base64 at each of the three offsets, in hexadecimal and as in a URL."""
+    """As it is, as the log writes it, in base64 at each of the three offsets, in hexadecimal and as in a URL."""
     octets = secret.encode()
     encoded = {base64.b64encode(b"\0" * n + octets).decode().rstrip("=")[2 * n + 2 : -2] for n in range(3)}
-    return {secret, octets.hex(), urllib.parse.quote(secret), *encoded}
+    return {secret, json.dumps(secret)[1:-1], secret.replace("\\", "\\x5c"), octets.hex(), urllib.parse.quote(secret), *encoded}
 
 
 def holds(text, secret):
@@ -59,7 +62,8 @@ def every_way(gate, password):
     return codes
 
 
-def test_nothing_that_is_said_or_kept_shows_a_secret(make_gatepost, sink, tmp_path):
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_nothing_that_is_said_or_kept_shows_a_secret(make_gatepost, sink, tmp_path, log_format):
     (tmp_path / "scram-secret").write_text(SCRAM_SECRET)
     (tmp_path / "redis").mkdir()
     redis = Redis(tmp_path / "redis", f"requirepass {REDIS_PASSWORD}")
@@ -70,7 +74,7 @@ def test_nothing_that_is_said_or_kept_shows_a_secret(make_gatepost, sink, tmp_pa
                 "redis": {"type": "redis", "url": f"redis://:{REDIS_PASSWORD}@127.0.0.1:{redis.port}/0", "mechanisms": MECHANISMS},
                 "sql": {"type": "sasl", "method": "auxprop", "auxprop_plugin": "sql", "options": {"sql_passwd": OPTION}},
             },
-            "log": {"level": "debug"},
+            "log": {"level": "debug", "format": log_format},
         })  # fmt: skip
         assert every_way(gate, PASSWORD) == {235}
         assert every_way(gate, WRONG) == {535}

@@ -5,11 +5,18 @@ import socket
 import ssl
 
 
+SESSION = re.compile(r" \[([0-9a-z]+-[0-9a-z]+-[0-9a-z]+)\]$")  # behind every 4xx and 5xx of Gatepost's own
+
+
 class Reply:
+    """`lines` are the words only; `session` is the id behind them, where there is one (tests/e2e/test_logs.py holds where)."""
+
     def __init__(self, lines):
-        self.lines = lines
+        found = SESSION.search(lines[-1])
+        self.session = found and found[1]
+        self.lines = [*lines[:-1], lines[-1][: found.start()]] if found else lines
         self.code = int(lines[0][:3])
-        self.texts = [line[4:] for line in lines]
+        self.texts = [line[4:] for line in self.lines]
         enhanced = re.match(r"([245]\.\d{1,3}\.\d{1,3})( |$)", self.texts[0])
         self.enhanced = enhanced.group(1) if enhanced else None
 
@@ -34,8 +41,8 @@ def plain(user, password, authzid=""):
 
 
 class Client:
-    def __init__(self, port, implicit_tls=False, greeting=True, timeout=15, first=b"", context=None, server_name="localhost", source="127.0.0.1"):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
+    def __init__(self, port, implicit_tls=False, greeting=True, timeout=15, first=b"", context=None, server_name="localhost", source="127.0.0.1", host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout, (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.context = context or trusting_context()

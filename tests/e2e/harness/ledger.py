@@ -56,10 +56,13 @@ class Ledger:
             again = sum(attempt.after_data and attempt.reply is not None and 400 <= attempt.reply.code < 500 for attempt in attempts)
             refused = sum(attempt.after_data and attempt.reply is not None and attempt.reply.code >= 500 for attempt in attempts)
             facts = f"{number}: the client was told {told}, the upstream accepted it {accepted[number]} and saw it whole {complete[number]} times"
-            said = self.dialogue(upstreams, number)
-            assert accepted[number] >= fine, f"lost after 250: {facts}{said}"
-            assert accepted[number] <= fine + unknown + (0 if exactly else again), f"accepted, and the client not told so: {facts}{said}"
-            assert complete[number] <= fine + unknown + again + refused, f"sent twice: {facts}{said}"
+
+            def said(number=number):
+                return self.dialogue(upstreams, number)
+
+            assert accepted[number] >= fine, f"lost after 250: {facts}{said()}"
+            assert accepted[number] <= fine + unknown + (0 if exactly else again), f"accepted, and the client not told so: {facts}{said()}"
+            assert complete[number] <= fine + unknown + again + refused, f"sent twice: {facts}{said()}"
         for upstream in upstreams:
             assert not upstream.violations, upstream.violations[0]
 
