@@ -77,7 +77,7 @@ class Scraper:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sigterm_under_load(make_gatepost, upstream, workers):
     upstream.chaos = lambda step, connection: scripted.Fault(step, slow(0.2)) if step in ("end_of_data", "mail") and connection.number % 2 else None
-    gate = make_gatepost(upstream.port, drain(delay="700ms", workers=workers))
+    gate = make_gatepost(upstream.port, drain(delay="3s", workers=workers))
     ledger = Ledger()
     doors = [Door(gate.plain_port), Door(gate.port, "starttls", *ALICE), Door(gate.tls_port, "implicit", *BOB)]
     load = Load(doors, ledger, 120, pause=0.5)
