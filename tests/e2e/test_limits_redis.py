@@ -1,4 +1,5 @@
 """Limits that replicas share through a real Redis: exact while it is there, bounded while it is not, and never a stall or a 5xx for it."""
+import itertools
 import re
 import signal
 import threading
@@ -149,7 +150,9 @@ def test_when_unavailable(make_redis, replica, how, expected):
     if how == "allow":
         assert wait_until(lambda: decided(gate, "fail_open") >= 4)
     assert gate.metric("gatepost_rate_limit_store_errors_total") >= 1
-    assert gate.metric("gatepost_rate_limit_store_up") == 0 and changes_of(gate) == ["away"]
+    changes = changes_of(gate)
+    assert gate.metric("gatepost_rate_limit_store_up") == 0 and changes[-1] == "away"
+    assert all(one != other for one, other in itertools.pairwise(changes)), "a line a change (a slow machine may have seen more of them)"
 
 
 @pytest.mark.parametrize("rules, code", [
