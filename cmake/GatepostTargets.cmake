@@ -42,8 +42,8 @@ if(GATEPOST_FUZZ)
 endif()
 link_libraries(gatepost_flags)
 
-# Parsing the standard library (and GoogleTest) is most of the work of a build without optimisation, so most presets do it once. `debug`
-# does not: there, and for clang-tidy, a file that does not include what it uses is found.
+# Parsing the standard library (and GoogleTest) is most of the work of a build without optimisation, so presets do it once. `tidy`
+# does not, which only configures: by clang-tidy a file that does not include what it uses is found.
 function(gatepost_precompiled name)
     file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/precompiled/${name}.cpp CONTENT "")
     add_library(${name} OBJECT EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/precompiled/${name}.cpp)

@@ -152,9 +152,7 @@ class Contradictions : private Complaints {
             auth.backends.clear();
             config_.settings.erase("auth.backends[0]");
         }
-        if (is_bad("auth.backends") || is_bad("backends")) {
-            if (auth.backends.empty()) return;
-        }
+        if ((is_bad("auth.backends") || is_bad("backends")) && auth.backends.empty()) return;
         if (is_required && auth.backends.empty()) {
             complain("auth.backends", "[] contradicts require_auth: nobody could ever log in");
         }

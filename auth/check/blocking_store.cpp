@@ -147,7 +147,7 @@ struct BlockingStore::Shared : std::enable_shared_from_this<BlockingStore::Share
         const bool is_unavailable = answer.lookup.status == Lookup::Status::kUnavailable;
         observer.answered(!is_unavailable            ? std::string()
                           : answer.complaint.empty() ? std::string("no answer")
-                                                     : std::move(answer.complaint));
+                                                     : answer.complaint);
         question->give(std::move(answer.lookup));
         return true;
     }

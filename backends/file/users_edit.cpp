@@ -95,7 +95,7 @@ auth::FromDirectory<Secret> changed_line(ByteView line, const UserChange& change
     }
     for (const auto& [attribute, value] : change.attributes) whole.attributes[attribute] = value;
     auth::FromDirectory<Secret> made = made_line(whole);
-    if (!made || line.ends_with("\n")) {
+    if (!made || line.ends_with('\n')) {
         if (made && line.ends_with("\r\n")) return auth::joined({without_line_end(made->reveal()), "\r\n"});
         return made;
     }

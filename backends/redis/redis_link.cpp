@@ -108,7 +108,7 @@ std::size_t RedisLink::on_bytes(net::Transport& transport, ByteView bytes) {
     while (handler_ != nullptr) {
         switch (reader_.next(reply)) {
             case ReplyReader::Status::kNeedMore: return bytes.size();
-            case ReplyReader::Status::kReply: on_reply(std::move(reply)); break;
+            case ReplyReader::Status::kReply: on_reply(std::exchange(reply, {})); break;
             case ReplyReader::Status::kBroken:
                 lose("its answer is not of the Redis protocol, or too large");
                 break;

@@ -45,7 +45,7 @@ std::optional<Entry> entry_of(const std::string& name, Look look) {
 }
 
 std::string shown(std::string_view name) {
-    return "\"" + printable(std::string(name), 64) + "\"";
+    return "\"" + printable(name, 64) + "\"";
 }
 
 bool is_already(const RunAs& account) {
