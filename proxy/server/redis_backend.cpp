@@ -16,6 +16,12 @@ class RedisWatch final : public backends::RedisObserver {
   public:
     RedisWatch(RedisLog& log, observe::WorkerMetrics& metrics, observe::BackendIndex index)
         : log_(log), metrics_(metrics), index_(index) {}
+    /// A store that is destroyed closes its connection and says nothing of it.
+    ~RedisWatch() override {
+        if (is_connected_) metrics_.backend_disconnected(index_);
+    }
+    RedisWatch(const RedisWatch&) = delete;
+    RedisWatch& operator=(const RedisWatch&) = delete;
 
     void on_redis_connected(std::string_view server) override {
         if (!std::exchange(is_connected_, true)) metrics_.backend_connected(index_);

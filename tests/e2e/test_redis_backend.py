@@ -12,6 +12,7 @@ from harness.client import Client, plain, scram_challenge, scram_keys, trusting_
 from harness.gatepost import command
 from harness.process import free_port, wait_until
 from harness.redis import Redis, RedisSentinel
+from harness.reload import Reloads
 
 USER, PASSWORD = "ann@example.com", "staple, battery=horse"
 REDIS_PASSWORD = "s3cret-of-redis"
@@ -130,6 +131,23 @@ def test_tcp(make_redis, gate_on, tls, keys):
     redis.kill()
     gate.wait_for_log(" backend_down ")
     assert wait_until(lambda: gate.metric("gatepost_auth_backend_connections", backend="users") == 0)
+
+
+def test_a_lost_redis_is_seen_after_reloads_too(make_redis, gate_on, keys):
+    redis = make_redis()
+    redis.set_user(USER, record=record("BLF-CRYPT"), scram=keys)
+    gate = gate_on(f"redis://127.0.0.1:{redis.port}/0", workers=2)
+
+    def connections():
+        return gate.metric("gatepost_auth_backend_connections", backend="users")
+
+    reloads = Reloads(gate)
+    logs_in(gate)
+    for number in range(3):
+        reloads.hup({"session": {"max_errors": 20 + number}})
+        assert wait_until(lambda: connections() == 2, 10), "one a worker, and not those of former configurations"
+    redis.kill()
+    assert wait_until(lambda: connections() == 0)
 
 
 def test_tls_of_an_own_authority(make_redis, gate_on, tls, keys):
