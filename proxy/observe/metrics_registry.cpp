@@ -178,6 +178,7 @@ MetricsRegistry::MetricsRegistry(LabelSets labels, std::shared_ptr<const Metrics
         config_loaded(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()), "");
         return;
     }
+    predecessor->forget_retired();  // where nobody scrapes, too
     log_.store(predecessor->log_.load(std::memory_order_acquire), std::memory_order_release);
     map_.emplace(predecessor->layout_, layout_);
     predecessor_ = std::move(predecessor);
@@ -240,6 +241,12 @@ void MetricsRegistry::drop_retired() const {
         predecessor_ = retired->predecessor_;
         if (predecessor_) map_ = retired->map_->then(*map_);
     }
+}
+
+void MetricsRegistry::forget_retired() const {
+    const std::lock_guard lock(mutex_);
+    drop_retired();
+    if (predecessor_) predecessor_->forget_retired();
 }
 
 std::string MetricsRegistry::config_hash() const {

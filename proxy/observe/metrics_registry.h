@@ -45,8 +45,8 @@ class MetricsRegistry {
     /// The log whose lines are counted in log_messages_total and log_dropped_total; outlives the registry.
     void watch(const LogSink& log);
 
-    /// Nobody counts here any more. The next scrape of a successor keeps what was counted and lets this one
-    /// go.
+    /// Nobody counts here any more. The next scrape of a successor, or the next reload, keeps what was
+    /// counted and lets this one go.
     void retire() noexcept { retired_.store(true, std::memory_order_release); }
     /// Itself and its predecessors that are kept. On the thread that scrapes.
     [[nodiscard]] std::size_t generations() const;
@@ -129,6 +129,7 @@ class MetricsRegistry {
     [[nodiscard]] std::vector<std::uint64_t> own_sums() const;
     void add_process_counts(std::vector<std::uint64_t>& sums) const;
     void drop_retired() const;
+    void forget_retired() const;
     [[nodiscard]] std::string config_hash() const;
 
     /// What a reload does not begin anew.

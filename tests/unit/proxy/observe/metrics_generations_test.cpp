@@ -131,6 +131,19 @@ TEST(MetricsGenerations, ARetiredOneIsFreed) {
     EXPECT_TRUE(watched.expired());
 }
 
+TEST(MetricsGenerations, WithoutAScrapeTheNextOneFreesThem) {
+    const auto held = reload(nullptr, {"a"});
+    auto old = reload(held, {"a"});
+    count(old->add_worker(), kFirst, 4);
+    const auto middle = reload(old, {"a"});
+    const std::weak_ptr<MetricsRegistry> watched = old;
+    old->retire();
+    old.reset();
+    const auto now = reload(middle, {"a"});
+    EXPECT_TRUE(watched.expired());
+    EXPECT_EQ(value_of(*now, accepted("a")), 4);
+}
+
 TEST(MetricsGenerations, WhenANameIsAwayForOneGeneration_ItBeginsAgain) {
     const auto first = reload(nullptr, {"a"});
     count(first->add_worker(), kFirst, 4);
