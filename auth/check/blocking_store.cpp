@@ -168,7 +168,11 @@ struct BlockingStore::Shared : std::enable_shared_from_this<BlockingStore::Share
 BlockingStore::BlockingStore(std::shared_ptr<BlockingLookup> source, Settings settings,
                              BlockingObserver& observer)
     : shared_(std::make_shared<Shared>(std::move(source), settings, observer)) {
-    watchdog_ = std::thread([shared = shared_] { shared->watch(); });
+    try {
+        watchdog_ = std::thread([shared = shared_] { shared->watch(); });
+    } catch (const std::system_error&) {
+        return;
+    }
 }
 
 BlockingStore::~BlockingStore() {

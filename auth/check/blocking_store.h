@@ -35,11 +35,15 @@ class BlockingStore final : public CredentialStore {
         Duration deadline = std::chrono::seconds(5);  ///< from the question to the answer, whatever happens
     };
 
-    /// `observer` outlives the store. Threads are started as they are needed.
+    /// `observer` outlives the store. Threads are started as they are needed, but for the watchdog, which the
+    /// system may refuse: see is_watched().
     BlockingStore(std::shared_ptr<BlockingLookup> source, Settings settings, BlockingObserver& observer);
     ~BlockingStore() override;
     BlockingStore(const BlockingStore&) = delete;
     BlockingStore& operator=(const BlockingStore&) = delete;
+
+    /// Its deadlines are kept. If not, the store should not be used.
+    [[nodiscard]] bool is_watched() const noexcept { return watchdog_.joinable(); }
 
     void lookup(std::string_view user, Executor& home, std::move_only_function<void(Lookup)> answer) override;
 

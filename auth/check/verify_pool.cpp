@@ -1,14 +1,16 @@
 #include "auth/check/verify_pool.h"
 
-#include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace gatepost::auth {
 
 VerifyPool::VerifyPool(Settings settings) : settings_(settings) {
-    const std::size_t wanted = std::max<std::size_t>(settings_.threads, 1);
-    threads_.reserve(wanted);
-    for (std::size_t i = 0; i < wanted; ++i) threads_.emplace_back([this] { work(); });
+    try {
+        while (!is_complete()) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {
+        return;
+    }
 }
 
 VerifyPool::~VerifyPool() {

@@ -2,6 +2,7 @@
 // deadline. A full queue is an answer, never a wait. Any thread may submit.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace gatepost::auth {
 class VerifyPool {
   public:
     struct Settings {
-        std::size_t threads = 1;                       ///< at least one is started
+        std::size_t threads = 1;                       ///< at least one is wanted
         std::size_t queue = 1024;                      ///< jobs waiting, those that run not counted
         Duration deadline = std::chrono::seconds(10);  ///< longest wait before a job is run as late
     };
@@ -36,10 +37,16 @@ class VerifyPool {
         std::uint64_t late = 0;
     };
 
+    /// The system may refuse threads: see is_complete().
     explicit VerifyPool(Settings settings);
     ~VerifyPool();
     VerifyPool(const VerifyPool&) = delete;
     VerifyPool& operator=(const VerifyPool&) = delete;
+
+    /// Every thread that was wanted runs. If not, the pool should not be used.
+    [[nodiscard]] bool is_complete() const noexcept {
+        return threads_.size() >= std::max<std::size_t>(settings_.threads, 1);
+    }
 
     /// First come, first served. false: the queue is full or the pool has stopped, and `job` was destroyed
     /// unrun.

@@ -21,19 +21,22 @@ struct OwnAuthenticators {
         : plan(plan_of(config)), log(level), registry(server::label_sets(plan)), authenticators(loop) {}
 
     /// What stands in the way; empty = they are open.
-    [[nodiscard]] std::vector<std::string> start() { return authenticators.start(plan, log, background); }
+    [[nodiscard]] std::vector<std::string> start() {
+        return authenticators.start(plan, {.log = log, .background = background, .resolver = resolver});
+    }
 
     const server::Plan plan;
     net::EventLoop loop;
     observe::LogSink log;
     net::BackgroundThread background;
+    net::Resolver resolver{background};
     observe::MetricsRegistry registry;
     server::Authenticators authenticators;
 
   private:
     static server::Plan plan_of(const std::shared_ptr<const conf::Config>& config) {
         server::Plan plan;
-        plan.config = config;
+        plan.config = plan.started = config;
         plan.hostname = config->hostname.empty() ? "localhost" : config->hostname;
         return plan;
     }

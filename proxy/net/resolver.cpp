@@ -113,12 +113,16 @@ std::optional<Resolved> numeric_answer(const std::string& host_and_port) {
 BackgroundThread::BackgroundThread() : thread_([this] { run(); }) {}
 
 BackgroundThread::~BackgroundThread() {
+    stop();
+}
+
+void BackgroundThread::stop() {
     {
         const std::lock_guard hold(lock_);
         stopping_ = true;
     }
     changed_.notify_one();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
 }
 
 void BackgroundThread::post(Task task) {

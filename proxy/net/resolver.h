@@ -24,12 +24,16 @@ class DnsObserver;
 class BackgroundThread final : public Executor {
   public:
     BackgroundThread();
-    /// Waits for the task that runs now; the others are destroyed unrun.
+    /// stop(), and the tasks that were not run are destroyed.
     ~BackgroundThread() override;
     BackgroundThread(const BackgroundThread&) = delete;
     BackgroundThread& operator=(const BackgroundThread&) = delete;
 
     void post(Task task) override;
+
+    /// Waits for the task that runs now, and runs no other. To be called before an executor is destroyed that
+    /// tasks post to.
+    void stop();
 
   private:
     void run();

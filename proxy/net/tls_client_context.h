@@ -17,6 +17,7 @@ struct TlsClientSettings {
     CertificateFiles own = {};  ///< both "" = none is shown
 };
 
+/// Immutable, and no session is remembered in it: any thread.
 class TlsClientContext {
   public:
     /// Reads all files; blocks. The error says which file and what is wrong with it.

@@ -30,6 +30,7 @@ void Admin::use(std::shared_ptr<const Plan> plan) {
     if (!limits_commands_) return;
     limits_commands_->use(books());
     bans_commands_->use(books());
+    commands_->add_to(*socket_, longest_drain());
 }
 
 StatusReport Admin::report() const {

@@ -28,7 +28,8 @@ class AdminCommands {
     AdminCommands(const AdminCommands&) = delete;
     AdminCommands& operator=(const AdminCommands&) = delete;
 
-    /// Outlives `socket`. A drain, or the end of an old configuration, may take `longest`.
+    /// Outlives `socket`. A drain, or the end of an old configuration, may take `longest`: with another one,
+    /// again.
     void add_to(observe::AdminSocket& socket, Duration longest);
 
     using Answer = observe::AdminSocket::Answer;

@@ -25,6 +25,10 @@ constexpr std::array<std::string_view, 11> kUsualMechanisms{"PLAIN",         "LO
                                                             "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS",
                                                             "EXTERNAL"};
 
+const std::string kNoThreads =
+    "the system gives no more threads (TasksMax of the unit, pids of the container, ulimit -u); those of "
+    "former configurations last as long as their sessions";
+
 /// How soon a changed users file is noticed.
 constexpr std::chrono::seconds kLookEvery{1};
 
@@ -50,6 +54,23 @@ std::string saslauthd_socket(const conf::SaslBackend& sasl) {
 
 }  // namespace
 
+UsersFiles read_users_files(const conf::Config& config, const conf::Config& before) {
+    const auto has = [&before](const std::string& path) {
+        return std::ranges::any_of(before.auth.backends, [&](const std::string& name) {
+            const auto* const file = std::get_if<conf::FileBackend>(&before.backends.at(name));
+            return file != nullptr && file->path == path;
+        });
+    };
+    UsersFiles read;
+    for (const std::string& name : config.auth.backends) {
+        const auto* const file = std::get_if<conf::FileBackend>(&config.backends.at(name));
+        if (file == nullptr || has(file->path) || read.contains(file->path)) continue;
+        auto store = std::make_shared<backends::FileStore>(file->path);
+        if (store->reload()) read.emplace(file->path, std::move(store));
+    }
+    return read;
+}
+
 Authenticators::Authenticators(net::EventLoop& loop)
     : loop_(loop), look_again_(loop, [this] { look_for_changes(); }) {}
 
@@ -62,19 +83,29 @@ Authenticators::Sasl::~Sasl() {
     if (!is_free) auth::SaslLibrary::abandon(std::move(library));
 }
 
-std::vector<std::string> Authenticators::start(const Plan& plan, observe::LogSink& log,
-                                               net::BackgroundThread& background,
-                                               const Authenticators* before) {
-    log_ = &log;
-    background_ = &background;
-    resolver_.emplace(background);
+std::vector<std::string> Authenticators::start(const Plan& plan, const Process& process,
+                                               const Authenticators* before, const UsersFiles& read) {
+    log_ = &process.log;
+    background_ = &process.background;
+    resolver_ = &process.resolver;
     config_ = plan.config;
     std::vector<std::string> problems;
 
     mechanisms_ = config_->auth.mechanisms;
     hostname_ = plan.hostname;
     if (!start_engine(plan, before, problems)) return problems;
-    for (const std::string& name : config_->auth.backends) open_backend(plan, name, before, problems);
+    // A big file is not read twice; whether it has changed is looked at in the background.
+    UsersFiles known = read;
+    if (before != nullptr) {
+        for (const Opened& opened : before->opened_) {
+            if (opened.file) known.emplace(opened.file->path(), opened.file);
+        }
+    }
+    for (const std::string& name : config_->auth.backends) open_backend(plan, name, known, problems);
+    for (const Opened& opened : opened_) {
+        if (opened.file && read.contains(opened.file->path()))
+            tell(*log_, opened.name, *opened.file, backends::FileStore::Change::kReloaded);
+    }
     note_servable();
     if (problems.empty()) note_unservable();
     look_again_.start(kLookEvery);
@@ -149,14 +180,15 @@ bool Authenticators::start_engine(const Plan& plan, const Authenticators* before
     engine_ = std::make_unique<auth::CyrusEngine>(*sasl_->library, plan.hostname);
     pool_ = std::make_unique<auth::VerifyPool>(
         auth::VerifyPool::Settings{.threads = auth.concurrency.value_or(usable_cpus()), .queue = auth.queue});
-    return true;
+    if (!pool_->is_complete()) problems.push_back("auth.concurrency: " + kNoThreads);
+    return problems.empty();
 }
 
-void Authenticators::open_backend(const Plan& plan, const std::string& name, const Authenticators* before,
+void Authenticators::open_backend(const Plan& plan, const std::string& name, const UsersFiles& known,
                                   std::vector<std::string>& problems) {
     const conf::Backend& backend = plan.config->backends.at(name);
     if (const auto* const file = std::get_if<conf::FileBackend>(&backend)) {
-        open_file(name, *file, before, problems);
+        open_file(name, *file, known, problems);
     } else if (const auto* const redis = std::get_if<conf::RedisBackend>(&backend)) {
         open_redis(name, *redis, plan.workers, problems);
     } else if (const auto* const sasl = std::get_if<conf::SaslBackend>(&backend)) {
@@ -172,6 +204,7 @@ void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend&
         Opened opened;
         opened.name = name;
         opened.auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_);
+        if (!opened.auxprop->is_watched()) problems.push_back("backends." + name + ": " + kNoThreads);
         opened.stand_in = std::make_shared<auth::StandIn>(auth::StandIn::kPlain);
         opened_.push_back(std::move(opened));
         return;
@@ -185,15 +218,10 @@ void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend&
 }
 
 void Authenticators::open_file(const std::string& name, const conf::FileBackend& file,
-                               const Authenticators* before, std::vector<std::string>& problems) {
-    // A big file is not read twice; whether it has changed is looked at in the background.
-    if (before != nullptr) {
-        for (const Opened& opened : before->opened_) {
-            if (!opened.file || opened.file->path() != file.path) continue;
-            opened_.push_back({.name = name, .file = opened.file, .redis = nullptr});
-            return;
-        }
-    }
+                               const UsersFiles& known, std::vector<std::string>& problems) {
+    const auto found = known.find(file.path);
+    if (found != known.end())
+        return opened_.push_back({.name = name, .file = found->second, .redis = nullptr});
     auto store = std::make_shared<backends::FileStore>(file.path);
     if (const auto loaded = store->reload(); !loaded) {
         problems.push_back(loaded.error().text());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,12 @@ namespace gatepost::server {
 /// Mechanisms that every backend can serve, in the configuration's order.
 using Servable = std::shared_ptr<const std::vector<std::string>>;
 
+/// By path.
+using UsersFiles = std::map<std::string, std::shared_ptr<backends::FileStore>>;
+/// Those of `config` that `before` does not have. Blocks: a million users take seconds. One that cannot be
+/// read is left out.
+[[nodiscard]] UsersFiles read_users_files(const conf::Config& config, const conf::Config& before);
+
 class Authenticators {
   public:
     explicit Authenticators(net::EventLoop& loop);
@@ -34,12 +41,18 @@ class Authenticators {
     Authenticators(const Authenticators&) = delete;
     Authenticators& operator=(const Authenticators&) = delete;
 
-    /// Loads everything; what is returned is wrong and must be told. `log` and `background` outlive this
-    /// object. `before`: those that these shall replace, if any: what a process has but once is shared with
-    /// them, and what they know is not forgotten where it still holds.
-    [[nodiscard]] std::vector<std::string> start(const Plan& plan, observe::LogSink& log,
-                                                 net::BackgroundThread& background,
-                                                 const Authenticators* before = nullptr);
+    /// What these lean on; outlives them.
+    struct Process {
+        observe::LogSink& log;
+        net::BackgroundThread& background;
+        net::Resolver& resolver;
+    };
+    /// Loads everything; what is returned is wrong and must be told. `before`: those that these shall
+    /// replace, if any: what a process has but once is shared with them, and what they know is not forgotten
+    /// where it still holds. Users files in `read` need not be read.
+    [[nodiscard]] std::vector<std::string> start(const Plan& plan, const Process& process,
+                                                 const Authenticators* before = nullptr,
+                                                 const UsersFiles& read = {});
 
     /// Reads the users files and the passwords of Redis again, in the background; a bad one changes nothing
     /// and is logged.
@@ -85,9 +98,9 @@ class Authenticators {
     [[nodiscard]] Result<std::shared_ptr<Sasl>> sasl_for(const Plan& plan, const Authenticators* before);
     [[nodiscard]] Result<std::shared_ptr<auth::VerifyCache>> cache_for(const conf::Config& config,
                                                                        const Authenticators* before);
-    void open_backend(const Plan& plan, const std::string& name, const Authenticators* before,
+    void open_backend(const Plan& plan, const std::string& name, const UsersFiles& known,
                       std::vector<std::string>& problems);
-    void open_file(const std::string& name, const conf::FileBackend& file, const Authenticators* before,
+    void open_file(const std::string& name, const conf::FileBackend& file, const UsersFiles& known,
                    std::vector<std::string>& problems);
     void open_redis(const std::string& name, const conf::RedisBackend& redis, unsigned workers,
                     std::vector<std::string>& problems);
@@ -118,7 +131,7 @@ class Authenticators {
     std::unique_ptr<auth::VerifyPool> pool_;
     observe::LogSink* log_ = nullptr;
     net::BackgroundThread* background_ = nullptr;
-    std::optional<net::Resolver> resolver_;
+    net::Resolver* resolver_ = nullptr;
     std::shared_ptr<Authenticators*> self_ = std::make_shared<Authenticators*>(this);  ///< of the main thread
     net::Timer look_again_;
 };

@@ -58,6 +58,9 @@ class AuxpropBackend {
     /// Whether an operator says that its users can be served by `mechanism`.
     [[nodiscard]] bool serves(const std::string& mechanism) const;
 
+    /// See BlockingStore::is_watched().
+    [[nodiscard]] bool is_watched() const noexcept { return store_->is_watched(); }
+
     /// See BlockingStore::stop().
     [[nodiscard]] bool stop() { return store_->stop(); }
 

@@ -28,6 +28,10 @@ void FileWatch::watch(std::vector<std::string> files, Prints known) {
     look_again_.start(Duration::zero());
 }
 
+void FileWatch::were_read(const Prints& prints) {
+    for (const auto& [file, print] : prints) known_.insert_or_assign(file, print);
+}
+
 /// stat() may wait for a file server: not on the main thread.
 void FileWatch::look() {
     background_.post([files = files_, watch = watch_, self = self_, loop = &loop_] {

@@ -42,6 +42,8 @@ class FileWatch {
     /// These from now on. `known`: as they were just before they were read; one that is not in it is taken as
     /// it is found next.
     void watch(std::vector<std::string> files, Prints known);
+    /// They have been read, and were found so just before: no news any more.
+    void were_read(const Prints& prints);
     [[nodiscard]] const std::vector<std::string>& files() const noexcept { return files_; }
 
   private:

@@ -51,6 +51,8 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
 
     ~Gateway() override {
         acceptors_.close();
+        // What it finds is posted to the loops of the workers.
+        background_.stop();
         // Verdicts are posted to the workers, and what these have leans on its generation.
         current_->authenticators().stop_pool();
         for (const auto& former : former_) former->authenticators().stop_pool();
@@ -127,12 +129,11 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
     bool prepare_first() {
         auto doors = open_doors(plan());
         if (!doors) return false;
-        Result<void> made = current_->prepare();
-        if (made) made = current_->watch_upstreams([this] { upstreams_changed(); });
-        if (!made) {
+        if (const Result<void> made = current_->prepare(); !made) {
             log_.log(LogEvent::internal_error, {{LogField::what, made.error().message}});
             return false;
         }
+        current_->watch_upstreams([this] { upstreams_changed(); });
         let_in(std::move(*doors));
         return true;
     }
@@ -143,6 +144,7 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
     void upstreams_changed() override { note_ready(); }
 
     void reload_changes(bool is_under_way) override {
+        if (is_draining()) return;  // the service manager has been told that it ends
         if (is_under_way) return service_manager_.reloading("reading the configuration");
         service_manager_.ready("serving");
     }
@@ -178,9 +180,15 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
         }
     }
 
+    /// Its checks that are under way may take seconds to end, though nobody waits for them any more.
     void generation_gone(std::uint64_t number) {
-        std::erase_if(former_, [number](const std::unique_ptr<Generation>& former) {
-            return former->number() == number && former->one_is_gone();
+        const auto gone = std::ranges::find(former_, number, &Generation::number);
+        if (gone == former_.end() || !(*gone)->one_is_gone()) return;
+        background_.post([this, number, &its = **gone] {
+            its.authenticators().stop_pool();
+            loop_.post([this, number] {
+                std::erase_if(former_, [number](const auto& former) { return former->number() == number; });
+            });
         });
     }
 
@@ -268,7 +276,8 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
         signals_.push_back(std::make_unique<net::SignalWatch>(
             loop_, SIGINT, [this] { drain_.on_signal("SIGINT", loop_.now()); }));
         signals_.push_back(std::make_unique<net::SignalWatch>(loop_, SIGHUP, [this] {
-            log_.log(LogEvent::signal, {{LogField::signal, "SIGHUP"}, {LogField::what, "reloading"}});
+            log_.log(LogEvent::signal, {{LogField::signal, "SIGHUP"},
+                                        {LogField::what, is_draining() ? "draining" : "reloading"}});
             reload_->begin(ReloadTrigger::kSignal, {});
         }));
     }

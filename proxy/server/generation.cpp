@@ -23,9 +23,10 @@ Generation::~Generation() {
     registry_->retire();
 }
 
-std::vector<std::string> Generation::load(const Generation* before) {
+std::vector<std::string> Generation::load(const Generation* before, const UsersFiles& read) {
     std::vector<std::string> problems = authenticators_.start(
-        *plan_, process_.log, process_.background, before == nullptr ? nullptr : &before->authenticators_);
+        *plan_, {.log = process_.log, .background = process_.background, .resolver = process_.resolver},
+        before == nullptr ? nullptr : &before->authenticators_, read);
     for (const ListenerPlan& listener : plan_->listeners)
         registry_->set_connections_limit(listener.index, listener.max_connections);
     for (std::size_t i = 0; i < plan_->certificates.size(); ++i) {
@@ -66,19 +67,16 @@ Result<void> Generation::prepare() {
     return {};
 }
 
-Result<void> Generation::watch_upstreams(std::function<void()> changed) {
+void Generation::watch_upstreams(std::function<void()> changed) {
     changed_ = std::move(changed);
     for (std::size_t i = 0; i < plan_->upstreams.size(); ++i) {
-        Result<upstream::OpenerSettings> opener = make_opener_settings(*plan_, i);
-        if (!opener) return std::unexpected(std::move(opener.error()));
         watches_.push_back(std::make_unique<UpstreamWatch>(
-            process_.loop, process_.resolver, *plan_, i, std::move(*opener), process_.log, *registry_,
-            metrics_, [this, i](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
+            process_.loop, process_.resolver, *plan_, i, process_.log, *registry_, metrics_,
+            [this, i](const std::shared_ptr<const upstream::Snapshot>& snapshot) {
                 for (const auto& worker : process_.workers) worker->set_snapshot(number_, i, snapshot);
                 if (watches_.size() == plan_->upstreams.size()) changed_();
             }));
     }
-    return {};
 }
 
 void Generation::drop() {

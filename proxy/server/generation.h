@@ -40,12 +40,12 @@ class Generation {
     Generation& operator=(const Generation&) = delete;
 
     /// Loads what is to be loaded; what is returned is wrong and must be told. `before`: the generation that
-    /// is served now, if any; it may be gone later.
-    [[nodiscard]] std::vector<std::string> load(const Generation* before);
+    /// is served now, if any; it may be gone later. Users files in `read` need not be read.
+    [[nodiscard]] std::vector<std::string> load(const Generation* before, const UsersFiles& read = {});
     /// Has each worker make its part. After a failure some have made it, and drop() is needed.
     [[nodiscard]] Result<void> prepare();
     /// Begins to look after the upstreams; `changed` is called each time something was found out about one.
-    [[nodiscard]] Result<void> watch_upstreams(std::function<void()> changed);
+    void watch_upstreams(std::function<void()> changed);
     /// No worker serves it, and none has a connection of it: once each has let go of its part, it may be
     /// destroyed.
     void drop();

@@ -132,7 +132,6 @@ session::Settings session_settings(const conf::Config& config, const conf::Liste
     settings.max_errors = static_cast<int>(config.session.max_errors);
     settings.max_line_length = config.session.max_line_length;
     settings.limits = to_limits(config);
-    settings.limits_timeout = config.limit_store.timeout + kSlack;
     plan_policy(config.policy, settings);
     settings.command_timeout = config.session.command_timeout;
     settings.auth_timeout = config.session.auth_timeout;
@@ -163,17 +162,21 @@ void plan_upstreams(Plan& plan, Problems& problems) {
     const conf::Config& config = *plan.config;
     std::size_t first_endpoint = 0;
     for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-        plan.upstreams.push_back({.index = observe::UpstreamIndex{static_cast<std::uint32_t>(i)},
-                                  .name = config.upstreams[i].name,
-                                  .first_endpoint = first_endpoint});
+        UpstreamPlan& planned = plan.upstreams.emplace_back(
+            UpstreamPlan{.index = observe::UpstreamIndex{static_cast<std::uint32_t>(i)},
+                         .name = config.upstreams[i].name,
+                         .first_endpoint = first_endpoint,
+                         .opener = {}});
         first_endpoint += config.upstreams[i].servers.size();
         const std::string path = "upstreams[" + std::to_string(i) + "].";
         const std::string& source = config.upstreams[i].source_address;
         if (!source.empty() && !net::SocketAddress::from_ip(source, 0)) {
             problems.push_back(problem_at(config, path + "source_address",
                                           "\"" + source + "\" is no IPv4 or IPv6 address (without a port)"));
-        } else if (const auto settings = make_opener_settings(plan, i); !settings) {
-            problems.push_back(problem_at(config, path + "tls", settings.error().message));
+        } else if (auto opener = make_opener_settings(config.upstreams[i], plan.hostname); !opener) {
+            problems.push_back(problem_at(config, path + "tls", opener.error().message));
+        } else {
+            planned.opener = std::move(*opener);
         }
     }
 }
@@ -231,6 +234,7 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
     Problems problems;
     auto plan = std::make_shared<Plan>();
     plan->config = config;
+    plan->started = before != nullptr ? before->started : config;
     plan->hash = hash_of(*config);
     plan->hostname = config->hostname.empty() ? fully_qualified_name() : config->hostname;
     plan->workers = before != nullptr ? before->workers : config->workers.value_or(usable_cpus());
@@ -244,6 +248,7 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         planned.address = listener.address.text;
         planned.tls = listener.tls;
         planned.session = session_settings(*config, listener, plan->hostname);
+        planned.session.limits_timeout = plan->started->limit_store.timeout + kSlack;
         planned.reaches = reaches(*config, planned.session);
         planned.trusted = to_cidrs(listener.trusted_networks);
         planned.proxies = to_cidrs(listener.proxy_protocol_from);
@@ -285,7 +290,7 @@ observe::LabelSets label_sets(const Plan& plan) {
     for (const net::CertificateFacts& certificate : plan.certificates)
         labels.certificates.push_back(certificate.path);
     for (const conf::Limit& limit : config.limits) labels.limits.push_back(limit.name);
-    if (config.limit_store.type == conf::LimitStoreType::Redis) labels.limit_store = "redis";
+    if (plan.started->limit_store.type == conf::LimitStoreType::Redis) labels.limit_store = "redis";
     labels.workers = plan.workers;
     labels.version = GATEPOST_VERSION;
     labels.revision = "unknown";

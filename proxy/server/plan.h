@@ -42,10 +42,13 @@ struct UpstreamPlan {
     observe::UpstreamIndex index{};
     std::string name;
     std::size_t first_endpoint = 0;  ///< the metrics' number of its first server
+    /// How to connect to its servers: its files have been read, and all threads use the same.
+    upstream::OpenerSettings opener;
 };
 
 struct Plan {
     std::shared_ptr<const conf::Config> config;
+    std::shared_ptr<const conf::Config> started;  ///< what the process was started with
     std::string hostname;
     unsigned workers = 1;
     std::vector<ListenerPlan> listeners;
@@ -60,11 +63,12 @@ struct Plan {
 [[nodiscard]] std::expected<std::shared_ptr<const Plan>, std::vector<conf::Problem>> make_plan(
     std::shared_ptr<const conf::Config> config, const Plan* before = nullptr);
 
-/// How the calling thread is to connect to the servers of an upstream; reads its files.
-[[nodiscard]] Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::size_t upstream);
+/// Reads the upstream's files; the authorities may take tens of milliseconds.
+[[nodiscard]] Result<upstream::OpenerSettings> make_opener_settings(const conf::Upstream& upstream,
+                                                                    const std::string& hostname);
 /// For the pool of worker `worker`, counted from 0.
-[[nodiscard]] Result<upstream::PoolSettings> make_pool_settings(const Plan& plan, std::size_t upstream,
-                                                                unsigned worker);
+[[nodiscard]] upstream::PoolSettings make_pool_settings(const Plan& plan, std::size_t upstream,
+                                                        unsigned worker);
 [[nodiscard]] upstream::Identity to_identity(conf::UpstreamIdentity identity);
 
 [[nodiscard]] observe::LabelSets label_sets(const Plan& plan);

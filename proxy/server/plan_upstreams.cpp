@@ -50,9 +50,9 @@ upstream::Identity to_identity(conf::UpstreamIdentity identity) {
     return upstream::Identity::kNone;
 }
 
-Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::size_t upstream) {
-    const conf::Upstream& config = plan.config->upstreams[upstream];
-    upstream::OpenerSettings settings{.opening = {.our_name = plan.hostname,
+Result<upstream::OpenerSettings> make_opener_settings(const conf::Upstream& config,
+                                                      const std::string& hostname) {
+    upstream::OpenerSettings settings{.opening = {.our_name = hostname,
                                                   .start_tls = start_tls(config.tls),
                                                   .is_tls = config.tls == conf::UpstreamTls::Implicit,
                                                   .xclient = xclient_of(config.identity),
@@ -69,13 +69,11 @@ Result<upstream::OpenerSettings> make_opener_settings(const Plan& plan, std::siz
     return settings;
 }
 
-Result<upstream::PoolSettings> make_pool_settings(const Plan& plan, std::size_t upstream, unsigned worker) {
-    Result<upstream::OpenerSettings> opener = make_opener_settings(plan, upstream);
-    if (!opener) return std::unexpected(opener.error());
+upstream::PoolSettings make_pool_settings(const Plan& plan, std::size_t upstream, unsigned worker) {
     const conf::Upstream& config = plan.config->upstreams[upstream];
     // Shares that add up, the bigger ones first.
     const std::uint64_t rest = config.pool.min_idle % plan.workers;
-    return upstream::PoolSettings{.opener = std::move(*opener),
+    return upstream::PoolSettings{.opener = plan.upstreams[upstream].opener,
                                   .identity = to_identity(config.identity),
                                   .balance = to_balance(config.balance),
                                   .max_connections = config.pool.max_connections,

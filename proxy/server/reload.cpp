@@ -17,6 +17,8 @@ using conf::LogField;
 /// Upstreams that answer nobody hold a reload up no longer: with them it is as at a start.
 constexpr std::chrono::seconds kWarmAtMost{6};
 
+const std::string kIsEnding = "the process is about to end";
+
 conf::ReloadTriggerLabel to_label(ReloadTrigger trigger) {
     switch (trigger) {
         case ReloadTrigger::kSignal: return conf::ReloadTriggerLabel::kSignal;
@@ -53,6 +55,10 @@ void Reload::watch_files() {
 }
 
 void Reload::begin(ReloadTrigger trigger, Told told) {
+    if (host_.is_draining()) {
+        if (told) told(fail(kIsEnding));
+        return;
+    }
     Asked& asked = is_running_ ? next_ : running_;
     asked.trigger = trigger;
     asked.told.push_back(std::move(told));
@@ -72,7 +78,7 @@ void Reload::start() {
 }
 
 Reload::Read Reload::read(const Plan& before, const std::vector<std::string>& files) {
-    Read result{.prints = FileWatch::look_at(files), .plan = nullptr, .problems = {}};
+    Read result{.prints = FileWatch::look_at(files), .plan = nullptr, .users = {}, .problems = {}};
     conf::Loaded loaded =
         conf::load(before.config->file, conf::process_environment(), conf::Files::MustExist, deep_problems);
     if (!loaded) {
@@ -85,11 +91,13 @@ Reload::Read Reload::read(const Plan& before, const std::vector<std::string>& fi
         return result;
     }
     result.plan = std::move(*plan);
+    result.users = read_users_files(*result.plan->config, *before.config);
     return result;
 }
 
 void Reload::on_read(Read read) {
-    if (host_.is_draining()) return finish(fail("the process is about to end"));
+    files_.were_read(read.prints);
+    if (host_.is_draining()) return finish(fail(kIsEnding));
     if (!read.plan) return refuse(read.problems);
     if (const auto made = make(read); !made) {
         give_up();
@@ -105,16 +113,17 @@ Result<void> Reload::make(Read& read) {
     made_ = std::make_unique<Generation>(
         process_, ++last_number_, read.plan,
         std::make_shared<observe::MetricsRegistry>(label_sets(*read.plan), served.registry()));
-    const std::vector<std::string> problems = made_->load(&served);
+    const std::vector<std::string> problems = made_->load(&served, read.users);
     if (!problems.empty()) return fail(problems.front());
     auto doors = host_.open_doors(*read.plan);
     if (!doors) return std::unexpected(std::move(doors.error()));
     doors_ = std::move(*doors);
     if (auto prepared = made_->prepare(); !prepared) return prepared;
-    return made_->watch_upstreams([this] {
+    made_->watch_upstreams([this] {
         look_whether_warm();
         host_.upstreams_changed();
     });
+    return {};
 }
 
 void Reload::look_whether_warm() {
@@ -124,11 +133,10 @@ void Reload::look_whether_warm() {
 void Reload::commit() {
     if (host_.is_draining()) {
         give_up();
-        return finish(fail("the process is about to end"));
+        return finish(fail(kIsEnding));
     }
-    const conf::Config& before = *host_.served().plan()->config;
     const std::shared_ptr<const Plan> plan = made_->plan();
-    for (const conf::Problem& note : conf::needs_restart(before, *plan->config))
+    for (const conf::Problem& note : conf::needs_restart(*plan->started, *plan->config))
         process_.log.log(LogEvent::config_note, {{LogField::file, note.file}, {LogField::what, note.text()}});
     host_.serve(std::move(made_), std::exchange(doors_, {}));
     process_.metrics.config_reloaded(to_label(running_.trigger), conf::LoadResult::kOk);
@@ -159,7 +167,8 @@ void Reload::refuse(const std::vector<conf::Problem>& problems) {
 void Reload::finish(const Result<std::string>& outcome) {
     is_running_ = false;
     host_.reload_changes(false);
-    last_error_ = outcome ? "" : outcome.error().message;
+    // That the process ends is no fault of the configuration.
+    if (!host_.is_draining()) last_error_ = outcome ? "" : outcome.error().message;
     const Asked done = std::exchange(running_, {});
     if (!next_.told.empty()) {
         running_ = std::exchange(next_, {});

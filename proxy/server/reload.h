@@ -61,6 +61,7 @@ class Reload {
     struct Read {
         FileWatch::Prints prints;
         std::shared_ptr<const Plan> plan;
+        UsersFiles users;                     ///< those that are new
         std::vector<conf::Problem> problems;  ///< if there is no plan
     };
 

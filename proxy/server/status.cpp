@@ -109,7 +109,7 @@ Status collect_status(StatusParts parts) {
     status.upstreams = upstreams_of(parts);
     status.backends = backends_of(config, parts.registry);
     status.limits = limits_of(config, parts.registry);
-    status.limit_store = config.limit_store.type == conf::LimitStoreType::Redis ? "redis" : "memory";
+    status.limit_store = plan.started->limit_store.type == conf::LimitStoreType::Redis ? "redis" : "memory";
     status.limit_store_is_up = parts.registry.gauge(Metric::rate_limit_store_up) != 0;
     for (const net::CertificateFacts& one : plan.certificates)
         status.certificates.push_back({.file = one.path, .expires = one.not_after});

@@ -15,9 +15,10 @@ std::vector<upstream::ServerToProbe> servers_of(const conf::Upstream& upstream) 
     return servers;
 }
 
-upstream::ProbeSettings probe_settings(const conf::Upstream& upstream, upstream::OpenerSettings opener) {
+upstream::ProbeSettings probe_settings(const conf::Upstream& upstream,
+                                       const upstream::OpenerSettings& opener) {
     return {.servers = servers_of(upstream),
-            .opener = std::move(opener),
+            .opener = opener,
             .identity = to_identity(upstream.identity),
             .interval = upstream.health.interval,
             .timeout = upstream.health.timeout,
@@ -42,9 +43,8 @@ std::string keywords(const smtp::Capabilities& able) {
 }  // namespace
 
 UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan,
-                             std::size_t upstream, upstream::OpenerSettings opener, observe::LogSink& log,
-                             observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics,
-                             Publish publish)
+                             std::size_t upstream, observe::LogSink& log, observe::MetricsRegistry& registry,
+                             observe::WorkerMetrics& metrics, Publish publish)
     : name_(plan.upstreams[upstream].name),
       first_endpoint_(plan.upstreams[upstream].first_endpoint),
       servers_(servers_of(plan.config->upstreams[upstream])),
@@ -53,7 +53,8 @@ UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, cons
       registry_(registry),
       metrics_(metrics),
       publish_(std::move(publish)),
-      prober_(loop, resolver, probe_settings(plan.config->upstreams[upstream], std::move(opener)), *this) {
+      prober_(loop, resolver,
+              probe_settings(plan.config->upstreams[upstream], plan.upstreams[upstream].opener), *this) {
     publish_(prober_.snapshot());
 }
 

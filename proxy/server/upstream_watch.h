@@ -22,8 +22,8 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     /// All references must outlive the watch. `publish` is called with each new snapshot, the first one
     /// inside this call, and, with the same one again, when the last server was asked for the first time.
     UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan, std::size_t upstream,
-                  upstream::OpenerSettings opener, observe::LogSink& log, observe::MetricsRegistry& registry,
-                  observe::WorkerMetrics& metrics, Publish publish);
+                  observe::LogSink& log, observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics,
+                  Publish publish);
 
     /// What a session found out about a server.
     void served(std::size_t endpoint, const net::SocketAddress& address, bool good) {

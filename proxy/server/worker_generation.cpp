@@ -20,23 +20,20 @@ WorkerGeneration::WorkerGeneration(const Home& home, const GenerationParts& part
 Result<std::unique_ptr<WorkerGeneration>> WorkerGeneration::make(const Home& home,
                                                                  const GenerationParts& parts) {
     std::unique_ptr<WorkerGeneration> made(new WorkerGeneration(home, parts, parts.registry.add_worker()));
-    if (const auto pools = made->make_pools(home); !pools) return std::unexpected(pools.error());
+    made->make_pools(home);
     if (const auto contexts = made->make_tls_contexts(); !contexts) return std::unexpected(contexts.error());
     return made;
 }
 
-Result<void> WorkerGeneration::make_pools(const Home& home) {
+void WorkerGeneration::make_pools(const Home& home) {
     const Plan& plan = *parts_.plan;
     for (std::size_t i = 0; i < plan.upstreams.size(); ++i) {
-        Result<upstream::PoolSettings> settings = make_pool_settings(plan, i, home.worker);
-        if (!settings) return std::unexpected(settings.error());
         Upstream& upstream = upstreams_.emplace_back();
         upstream.metrics = std::make_unique<PoolMetrics>(metrics_, plan.upstreams[i].index,
                                                          plan.upstreams[i].first_endpoint, parts_.served);
-        upstream.pool = std::make_unique<upstream::Pool>(home.loop, std::move(*settings),
+        upstream.pool = std::make_unique<upstream::Pool>(home.loop, make_pool_settings(plan, i, home.worker),
                                                          *parts_.pool_groups[i], *upstream.metrics);
     }
-    return {};
 }
 
 Result<void> WorkerGeneration::make_tls_contexts() {

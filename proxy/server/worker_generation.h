@@ -82,7 +82,7 @@ class WorkerGeneration {
 
   private:
     WorkerGeneration(const Home& home, const GenerationParts& parts, observe::WorkerMetrics& metrics);
-    [[nodiscard]] Result<void> make_pools(const Home& home);
+    void make_pools(const Home& home);
     [[nodiscard]] Result<void> make_tls_contexts();
 
     struct Upstream {

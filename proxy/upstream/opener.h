@@ -21,9 +21,8 @@ namespace gatepost::upstream {
 /// What is the same for all connections to an upstream.
 struct OpenerSettings {
     smtp::OpeningSettings opening;
-    std::shared_ptr<const net::TlsClientContext> tls =
-        {};                                         ///< of this thread; nullptr where TLS is never used
-    std::optional<net::SocketAddress> source = {};  ///< nothing: the system's choice
+    std::shared_ptr<const net::TlsClientContext> tls = {};  ///< nullptr where TLS is never used
+    std::optional<net::SocketAddress> source = {};          ///< nothing: the system's choice
 };
 
 /// An open connection, and nobody who listens to it: whoever takes it calls set_handler().

@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 import http.client
+import json
 import signal
 import socket
 import threading
@@ -206,6 +207,21 @@ def test_an_answer_that_never_comes_ends_with_the_reply_timeout(make_gatepost, u
     assert client.reply().code == 451
     client.socket.close()
     assert ended(gate, 5)[-1].startswith("drained sessions=0 ")
+
+
+def test_a_reload_during_a_drain_changes_nothing_and_is_no_fault(make_gatepost, upstream):
+    gate = make_gatepost(upstream.port, drain(delay="3s"))
+    client = in_data(gate)
+    term(gate)
+    assert wait_until(lambda: gate.admin("/readyz")[0] == 503, 5)
+    gate.process.send_signal(signal.SIGHUP)
+    gate.wait_for_log("signal=SIGHUP what=draining")
+    assert json.loads(gate.admin("/status.json")[1])["configuration"].get("last_error", "") == ""
+    client.send(".\r\n")
+    assert client.reply().code == 250
+    client.socket.close()
+    ended(gate)
+    assert " reload" not in gate.log
 
 
 @pytest.mark.parametrize("delay", ["0s", "20s"])

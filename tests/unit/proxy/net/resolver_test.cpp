@@ -130,5 +130,14 @@ TEST(BackgroundThread, AtItsEnd_FinishesTheRunningTaskAndDropsTheOthers) {
     EXPECT_EQ(ran, 1);
 }
 
+TEST(BackgroundThread, WhenStopped_RunsNothingMoreAndMayStillBeAsked) {
+    std::atomic<int> ran = 0;
+    BackgroundThread background;
+    background.stop();
+    background.post([&] { ++ran; });
+    background.stop();
+    EXPECT_EQ(ran, 0);
+}
+
 }  // namespace
 }  // namespace gatepost::net::testing

@@ -54,6 +54,18 @@ TEST_F(FileWatchTest, TellsOnceOfAFileThatIsWrittenAnew) {
     EXPECT_EQ(told_, 1);
 }
 
+TEST_F(FileWatchTest, WhatWasReadMeanwhileIsNoNews) {
+    const std::string file = write("one", "old");
+    watch_.watch({file}, FileWatch::look_at({file}));
+    write("one", "new one");
+    watch_.were_read(FileWatch::look_at({file}));
+    run_until(1, 900ms);
+    EXPECT_EQ(told_, 0);
+    write("one", "newer still");
+    run_until(1, 5s);
+    EXPECT_EQ(told_, 1);
+}
+
 TEST_F(FileWatchTest, IsSilentWhileNothingChanges) {
     const std::string file = write("one", "old");
     watch_.watch({file, (folder_ / "missing").string()}, {});

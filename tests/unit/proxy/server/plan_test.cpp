@@ -86,29 +86,40 @@ TEST_F(PlanTest, TranslatesWhatAPoolNeeds) {
                          "            max_messages: 3, max_age: 2m, wait_timeout: 1s}}\n"));
     ASSERT_TRUE(plan);
     const auto first = make_pool_settings(**plan, 1, 0);
-    ASSERT_TRUE(first);
-    EXPECT_EQ(first->identity, upstream::Identity::kXclientLogin);
-    EXPECT_EQ(first->balance, upstream::Balance::kRoundRobin);
-    EXPECT_EQ(first->max_connections, 9U);
-    EXPECT_EQ(first->max_idle, 8U);
-    EXPECT_EQ(first->idle_timeout, std::chrono::seconds(6));
-    EXPECT_EQ(first->max_messages, 3U);
-    EXPECT_EQ(first->max_age, std::chrono::minutes(2));
-    EXPECT_EQ(first->wait_timeout, std::chrono::seconds(1));
-    EXPECT_EQ(first->connect_timeout, std::chrono::seconds(4));
-    EXPECT_EQ(first->opener.source->ip_string(), "192.0.2.9");
-    EXPECT_EQ(first->opener.opening.our_name, "gw.test");
-    EXPECT_EQ(first->opener.opening.xclient, smtp::OpeningSettings::Xclient::kLogin);
-    EXPECT_TRUE(first->opener.opening.needs_auth_parameter);
-    EXPECT_NE(first->opener.opening.auth, nullptr);
-    EXPECT_EQ(first->min_idle, 2U) << "of 5 for 3 workers";
-    EXPECT_EQ(make_pool_settings(**plan, 1, 1)->min_idle, 2U);
-    EXPECT_EQ(make_pool_settings(**plan, 1, 2)->min_idle, 1U);
+    EXPECT_EQ(first.identity, upstream::Identity::kXclientLogin);
+    EXPECT_EQ(first.balance, upstream::Balance::kRoundRobin);
+    EXPECT_EQ(first.max_connections, 9U);
+    EXPECT_EQ(first.max_idle, 8U);
+    EXPECT_EQ(first.idle_timeout, std::chrono::seconds(6));
+    EXPECT_EQ(first.max_messages, 3U);
+    EXPECT_EQ(first.max_age, std::chrono::minutes(2));
+    EXPECT_EQ(first.wait_timeout, std::chrono::seconds(1));
+    EXPECT_EQ(first.connect_timeout, std::chrono::seconds(4));
+    EXPECT_EQ(first.opener.source->ip_string(), "192.0.2.9");
+    EXPECT_EQ(first.opener.opening.our_name, "gw.test");
+    EXPECT_EQ(first.opener.opening.xclient, smtp::OpeningSettings::Xclient::kLogin);
+    EXPECT_TRUE(first.opener.opening.needs_auth_parameter);
+    EXPECT_NE(first.opener.opening.auth, nullptr);
+    EXPECT_EQ(first.min_idle, 2U) << "of 5 for 3 workers";
+    EXPECT_EQ(make_pool_settings(**plan, 1, 1).min_idle, 2U);
+    EXPECT_EQ(make_pool_settings(**plan, 1, 2).min_idle, 1U);
     const auto plain = make_pool_settings(**plan, 0, 0);
-    ASSERT_TRUE(plain);
-    EXPECT_EQ(plain->identity, upstream::Identity::kNone);
-    EXPECT_EQ(plain->opener.opening.auth, nullptr);
-    EXPECT_FALSE(plain->opener.source);
+    EXPECT_EQ(plain.identity, upstream::Identity::kNone);
+    EXPECT_EQ(plain.opener.opening.auth, nullptr);
+    EXPECT_FALSE(plain.opener.source);
+}
+
+TEST_F(PlanTest, TheStoreOfLimitsIsTheOneThatTheProcessWasStartedWith) {
+    const auto first = make_plan(config(std::string(kPlainListener) + "\nlimit_store: {timeout: 50ms}"));
+    ASSERT_TRUE(first);
+    const std::string changed = "\nlimit_store: {type: redis, url: 'redis://127.0.0.1:1', timeout: 900ms}";
+    const auto second = make_plan(config(kPlainListener + changed), first->get());
+    ASSERT_TRUE(second);
+    const auto third = make_plan(config(kPlainListener + changed), second->get());
+    ASSERT_TRUE(third);
+    EXPECT_EQ(label_sets(**third).limit_store, "memory");
+    EXPECT_EQ((*third)->listeners.front().session.limits_timeout,
+              (*first)->listeners.front().session.limits_timeout);
 }
 
 TEST_F(PlanTest, TranslatesTheRulesAgainstGuessing) {
