@@ -98,7 +98,9 @@ void UpstreamWatch::count_connections() {
 void UpstreamWatch::probed(std::size_t endpoint, const upstream::OpeningFailure* failure) {
     metrics_.health_checked(index_of(endpoint),
                             failure == nullptr ? conf::HealthResult::kOk : conf::HealthResult::kFailed);
-    if (probed_.insert(endpoint).second && is_probed()) publish_(prober_.snapshot());
+    if (is_probed_ || !prober_.is_probed()) return;
+    is_probed_ = true;
+    publish_(prober_.snapshot());
 }
 
 void UpstreamWatch::health_changed(std::size_t endpoint, const std::string& address, bool healthy,
@@ -129,6 +131,7 @@ void UpstreamWatch::snapshot_changed(std::shared_ptr<const upstream::Snapshot> s
     }
     for (std::size_t i = 0; i < is_up.size(); ++i) registry_.set_upstream_up(index_of(i), is_up[i]);
     told_ = snapshot;
+    is_probed_ = is_probed_ || prober_.is_probed();  // what was not yet may have vanished
     publish_(std::move(snapshot));
 }
 

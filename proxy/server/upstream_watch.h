@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "proxy/observe/log_sink.h"
@@ -20,7 +19,7 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     using Publish = std::function<void(std::shared_ptr<const upstream::Snapshot>)>;
 
     /// All references must outlive the watch. `publish` is called with each new snapshot, the first one
-    /// inside this call, and, with the same one again, when the last server was asked for the first time.
+    /// inside this call, and, with the same one again, when the last address was asked for the first time.
     UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, const Plan& plan, std::size_t upstream,
                   observe::LogSink& log, observe::MetricsRegistry& registry, observe::WorkerMetrics& metrics,
                   Publish publish);
@@ -34,8 +33,8 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     /// Brings the metrics of connections up to date.
     void count_connections();
 
-    /// Each server was asked once, at least in vain.
-    [[nodiscard]] bool is_probed() const noexcept { return probed_.size() == servers_.size(); }
+    /// Each address of each server was asked once, at least in vain.
+    [[nodiscard]] bool is_probed() const noexcept { return is_probed_; }
     /// The log hears no more of it.
     void quiet() noexcept { is_quiet_ = true; }
 
@@ -59,7 +58,7 @@ class UpstreamWatch final : private upstream::ProbeObserver {
     observe::WorkerMetrics& metrics_;
     Publish publish_;
     std::shared_ptr<const upstream::Snapshot> told_;  ///< the last one published
-    std::set<std::size_t> probed_;                    ///< servers
+    bool is_probed_ = false;
     bool is_quiet_ = false;
     upstream::Prober prober_;
 };

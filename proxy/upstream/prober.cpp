@@ -29,6 +29,7 @@ class Prober::Address final {
     }
 
     [[nodiscard]] const Server& server() const noexcept { return server_; }
+    [[nodiscard]] bool is_probed() const noexcept { return is_probed_; }
 
     /// `may_eject`: others are well.
     void served(bool good, bool may_eject) {
@@ -49,6 +50,7 @@ class Prober::Address final {
     void end(Opener::Outcome outcome) {
         opener_.reset();
         next_.start(prober_.settings_.interval);
+        is_probed_ = true;
         const bool good = outcome.has_value();
         const smtp::Capabilities before = server_.capabilities;
         if (outcome) {
@@ -72,6 +74,7 @@ class Prober::Address final {
     Prober& prober_;
     Server server_;
     Health health_;
+    bool is_probed_ = false;  ///< once, at least in vain
     net::Timer next_;
     std::unique_ptr<Opener> opener_;
 };
@@ -91,6 +94,11 @@ class Prober::Endpoint final : public std::enable_shared_from_this<Endpoint> {
 
     void append_to(std::vector<Server>& servers) const {
         for (const auto& address : addresses_) servers.push_back(address->server());
+    }
+
+    [[nodiscard]] bool is_probed() const {
+        if (addresses_.empty()) return has_failed_;
+        return std::ranges::all_of(addresses_, [](const auto& address) { return address->is_probed(); });
     }
 
     [[nodiscard]] Address* find(const net::SocketAddress& address) const {
@@ -122,9 +130,9 @@ class Prober::Endpoint final : public std::enable_shared_from_this<Endpoint> {
         if (!addresses_.empty()) return;
         const OpeningFailure failure{.why = OpeningFailure::Why::kNoAddress,
                                      .what = resolution.error().message};
+        const bool had_failed = std::exchange(has_failed_, true);
         prober_.observer_.probed(index_, &failure);
-        if (!std::exchange(has_failed_, true))
-            prober_.observer_.health_changed(index_, "", false, failure.what);
+        if (!had_failed) prober_.observer_.health_changed(index_, "", false, failure.what);
     }
 
     /// A server that cannot be had may have moved.
@@ -201,6 +209,10 @@ Prober::Prober(net::EventLoop& loop, net::Resolver& resolver, ProbeSettings sett
 }
 
 Prober::~Prober() = default;
+
+bool Prober::is_probed() const {
+    return std::ranges::all_of(endpoints_, [](const auto& endpoint) { return endpoint->is_probed(); });
+}
 
 void Prober::served(std::size_t endpoint, const net::SocketAddress& address, bool good) {
     Address* const server = endpoint < endpoints_.size() ? endpoints_[endpoint]->find(address) : nullptr;

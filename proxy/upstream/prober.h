@@ -56,6 +56,10 @@ class Prober {
 
     [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const { return snapshot_; }
 
+    /// Every address that is known now was asked once, at least in vain, and a name without one was resolved
+    /// in vain.
+    [[nodiscard]] bool is_probed() const;
+
     /// What a session found out. After `fall` failures in a row a server is ejected: not well, until `rise`
     /// good probes. Never the last one that is well.
     void served(std::size_t endpoint, const net::SocketAddress& address, bool good);

@@ -1,12 +1,16 @@
 """Upstreams by name: resolved by the DNS that /etc/resolv.conf names, here a private one."""
+import asyncio
 import random
+import signal
+import threading
 
 import pytest
 from harness.client import Client
 from harness.dns import DnsServer
 from harness.gatepost import USERS
 from harness.process import wait_until
-from harness.scripted_upstream import ScriptedUpstream
+from harness.reload import Reloads
+from harness.scripted_upstream import Action, ScriptedUpstream
 
 USER = "alice@example.com"
 
@@ -69,3 +73,34 @@ def test_an_outage_for_one_family_takes_no_server_of_it_away(dns, make_sink, mak
     then = failed()
     assert wait_until(lambda: failed() >= then + 2, 5), "the server has vanished"
     assert send(gatepost) == 250
+
+
+def test_a_reload_waits_for_each_address_of_a_name(dns, make_gatepost):
+    upstream, may_greet = ScriptedUpstream(), threading.Event()
+    dns.names = {"mta.test": ["127.0.0.1", "127.0.0.9"]}  # nobody listens at the second, which is known at once
+    servers = [f"mta.test:{upstream.port}"]
+    gatepost = make_gatepost(servers, {"upstreams": [{"name": "default", "servers": servers, "health": {"interval": "1h", "timeout": "5s"}}]}, wrapper=dns.wrapper)
+    reloads = Reloads(gatepost)
+
+    async def late(connection, usual):
+        while not may_greet.is_set():
+            await asyncio.sleep(0.01)
+        connection.say(usual)
+
+    def offer():
+        with Client(gatepost.plain_port) as client:
+            return sorted(client.ehlo())
+
+    try:
+        before = offer()
+        assert {"SIZE", "SMTPUTF8", "8BITMIME"} <= set(before)
+        fault = upstream.arm("greeting", Action(late, takes_effect=True))
+        gatepost.process.send_signal(signal.SIGHUP)
+        assert wait_until(fault.begun.is_set)
+        assert not wait_until(lambda: not gatepost.is_ready() or offer() != before or reloads.outcomes("signal"), 0.5)
+        may_greet.set()
+        assert wait_until(lambda: reloads.outcomes("signal"), 3)
+        assert gatepost.is_ready() and offer() == before
+    finally:
+        may_greet.set()
+        upstream.stop()

@@ -58,6 +58,27 @@ TEST_F(ProberNamesTest, OneThatSaysNothingKeepsNobodyElseBack) {
     EXPECT_FALSE(prober_->snapshot()->servers.front().is_healthy);
 }
 
+TEST_F(ProberNamesTest, IsProbedWhenEachAddressHasAnsweredOnce) {
+    one_.answers[""] = "";
+    other_.answers[""] = "421 not now\r\n";
+    resolver_.say({one_.address(), other_.address()});
+    start({"mta.test:25"});
+    EXPECT_FALSE(prober_->is_probed());
+    ASSERT_TRUE(run_until([&] { return outcomes_.size() >= 2 && one_.open() == 1; }));
+    EXPECT_FALSE(prober_->is_probed()) << "one was asked twice, the other has not answered";
+    one_.say("220 mta\r\n");
+    ASSERT_TRUE(run_until([&] { return prober_->is_probed(); }));
+    EXPECT_EQ(healthy(), 1U);
+}
+
+TEST_F(ProberNamesTest, IsProbedWithoutAnyAddressOnceItWasResolvedInVain) {
+    resolver_.fail(net::ResolveFailure::kUnavailable);
+    start({"mta.test:25"});
+    EXPECT_FALSE(prober_->is_probed());
+    await_outcomes(1);
+    EXPECT_TRUE(prober_->is_probed());
+}
+
 TEST_F(ProberNamesTest, AnAddressThatVanishesLeaves) {
     make_unwell();
     resolver_.say({one_.address(), other_.address()});
