@@ -37,7 +37,6 @@ std::vector<std::string> Generation::load(const Generation* before, const UsersF
     for (const UpstreamPlan& upstream : plan_->upstreams) {
         const auto& pool = plan_->config->upstreams[static_cast<std::size_t>(upstream.index)].pool;
         registry_->set_upstream_connections_limit(upstream.index, pool.max_connections);
-        pool_groups_.push_back(std::make_unique<upstream::PoolGroup>());
     }
     return problems;
 }
@@ -49,7 +48,6 @@ Result<void> Generation::prepare() {
         .log = process_.log,
         .registry = *registry_,
         .authenticators = authenticators_,
-        .pool_groups = pool_groups_,
         .served = [self = self_, &loop = process_.loop](std::size_t upstream, std::size_t endpoint,
                                                         const net::SocketAddress& address, bool good) {
             loop.post([self, upstream, endpoint, address, good] {

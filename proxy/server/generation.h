@@ -85,8 +85,7 @@ class Generation {
     const std::shared_ptr<observe::MetricsRegistry> registry_;
     observe::WorkerMetrics& metrics_;
     Authenticators authenticators_;
-    std::vector<std::unique_ptr<upstream::PoolGroup>> pool_groups_;  ///< by upstream
-    std::vector<std::unique_ptr<UpstreamWatch>> watches_;            ///< by upstream
+    std::vector<std::unique_ptr<UpstreamWatch>> watches_;  ///< by upstream
     std::function<void()> changed_;
     std::size_t workers_with_it_ = 0;
     std::size_t workers_in_use_ = 0;

@@ -158,15 +158,24 @@ net::TlsSettings tls_settings(const conf::Config& config, const conf::Listener& 
     return settings;
 }
 
-void plan_upstreams(Plan& plan, Problems& problems) {
+UpstreamPlan upstream_plan(const std::string& name, const Plan* before) {
+    if (before != nullptr) {
+        const auto same = std::ranges::find(before->upstreams, name, &UpstreamPlan::name);
+        if (same != before->upstreams.end())
+            return {.name = name, .group = same->group, .totals = same->totals};
+    }
+    return {.name = name,
+            .group = std::make_shared<upstream::PoolGroup>(),
+            .totals = std::make_shared<upstream::KnownTotals>()};
+}
+
+void plan_upstreams(Plan& plan, const Plan* before, Problems& problems) {
     const conf::Config& config = *plan.config;
     std::size_t first_endpoint = 0;
     for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-        UpstreamPlan& planned = plan.upstreams.emplace_back(
-            UpstreamPlan{.index = observe::UpstreamIndex{static_cast<std::uint32_t>(i)},
-                         .name = config.upstreams[i].name,
-                         .first_endpoint = first_endpoint,
-                         .opener = {}});
+        UpstreamPlan& planned = plan.upstreams.emplace_back(upstream_plan(config.upstreams[i].name, before));
+        planned.index = observe::UpstreamIndex{static_cast<std::uint32_t>(i)};
+        planned.first_endpoint = first_endpoint;
         first_endpoint += config.upstreams[i].servers.size();
         const std::string path = "upstreams[" + std::to_string(i) + "].";
         const std::string& source = config.upstreams[i].source_address;
@@ -270,7 +279,7 @@ std::expected<std::shared_ptr<const Plan>, Problems> make_plan(std::shared_ptr<c
         }
         plan->listeners.push_back(std::move(planned));
     }
-    plan_upstreams(*plan, problems);
+    plan_upstreams(*plan, before, problems);
     if (!problems.empty()) return std::unexpected(std::move(problems));
     return plan;
 }

@@ -15,6 +15,8 @@
 #include "proxy/observe/metrics_layout.h"
 #include "proxy/server/slots.h"
 #include "proxy/session/settings.h"
+#include "proxy/upstream/known_totals.h"
+#include "proxy/upstream/pool_group.h"
 #include "proxy/upstream/pool_settings.h"
 
 namespace gatepost::server {
@@ -44,6 +46,8 @@ struct UpstreamPlan {
     std::size_t first_endpoint = 0;  ///< the metrics' number of its first server
     /// How to connect to its servers: its files have been read, and all threads use the same.
     upstream::OpenerSettings opener;
+    std::shared_ptr<upstream::PoolGroup> group;  ///< of all upstreams of this name, before and after a reload
+    std::shared_ptr<upstream::KnownTotals> totals;  ///< likewise; the main thread's
 };
 
 struct Plan {

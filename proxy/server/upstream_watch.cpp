@@ -15,15 +15,16 @@ std::vector<upstream::ServerToProbe> servers_of(const conf::Upstream& upstream) 
     return servers;
 }
 
-upstream::ProbeSettings probe_settings(const conf::Upstream& upstream,
-                                       const upstream::OpenerSettings& opener) {
+upstream::ProbeSettings probe_settings(const Plan& plan, std::size_t index) {
+    const conf::Upstream& upstream = plan.config->upstreams[index];
     return {.servers = servers_of(upstream),
-            .opener = opener,
+            .opener = plan.upstreams[index].opener,
             .identity = to_identity(upstream.identity),
             .interval = upstream.health.interval,
             .timeout = upstream.health.timeout,
             .rise = upstream.health.rise,
-            .fall = upstream.health.fall};
+            .fall = upstream.health.fall,
+            .totals = plan.upstreams[index].totals};
 }
 
 std::string keywords(const smtp::Capabilities& able) {
@@ -53,8 +54,7 @@ UpstreamWatch::UpstreamWatch(net::EventLoop& loop, net::Resolver& resolver, cons
       registry_(registry),
       metrics_(metrics),
       publish_(std::move(publish)),
-      prober_(loop, resolver,
-              probe_settings(plan.config->upstreams[upstream], plan.upstreams[upstream].opener), *this) {
+      prober_(loop, resolver, probe_settings(plan, upstream), *this) {
     publish_(prober_.snapshot());
 }
 

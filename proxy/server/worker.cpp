@@ -81,6 +81,7 @@ Result<void> Worker::make_generation(const GenerationParts& parts) {
 void Worker::serve(std::uint64_t generation, std::vector<Acceptors::Door> doors) {
     loop_.post([this, generation, doors = std::move(doors)]() mutable {
         if (acceptors_) acceptors_->serve(std::move(doors));
+        if (current_ != nullptr) current_->drain();
         current_ = generations_.at(generation).get();
         note_idle();
     });
@@ -88,7 +89,11 @@ void Worker::serve(std::uint64_t generation, std::vector<Acceptors::Door> doors)
 
 void Worker::drop(std::uint64_t generation) {
     loop_.post([this, generation] {
-        if (generations_.erase(generation) != 0) parts_.generation_gone(generation);
+        const auto dropped = generations_.find(generation);
+        if (dropped == generations_.end()) return;
+        dropped->second->drain();
+        generations_.erase(dropped);
+        parts_.generation_gone(generation);
     });
 }
 

@@ -32,7 +32,7 @@ void WorkerGeneration::make_pools(const Home& home) {
         upstream.metrics = std::make_unique<PoolMetrics>(metrics_, plan.upstreams[i].index,
                                                          plan.upstreams[i].first_endpoint, parts_.served);
         upstream.pool = std::make_unique<upstream::Pool>(home.loop, make_pool_settings(plan, i, home.worker),
-                                                         *parts_.pool_groups[i], *upstream.metrics);
+                                                         *plan.upstreams[i].group, *upstream.metrics);
     }
 }
 

@@ -20,7 +20,6 @@
 #include "proxy/server/pool_metrics.h"
 #include "proxy/server/verifier_metrics.h"
 #include "proxy/upstream/pool.h"
-#include "proxy/upstream/pool_group.h"
 #include "proxy/upstream/snapshot.h"
 
 namespace gatepost::server {
@@ -32,7 +31,6 @@ struct GenerationParts {
     observe::LogSink& log;
     observe::MetricsRegistry& registry;
     Authenticators& authenticators;
-    std::vector<std::unique_ptr<upstream::PoolGroup>>& pool_groups;  ///< by upstream
     Served served;
 };
 
@@ -70,7 +68,7 @@ class WorkerGeneration {
 
     void set_snapshot(std::size_t upstream, std::shared_ptr<const upstream::Snapshot> snapshot);
     void set_servable(Servable servable) { servable_ = std::move(servable); }
-    /// The process ends: no upstream connection is kept.
+    /// The process ends, or another one is served: no upstream connection is kept.
     void drain();
 
     // Of its connections: it must not be destroyed before the last one.

@@ -28,7 +28,9 @@ Pool::Pool(net::EventLoop& loop, PoolSettings settings, PoolGroup& group, PoolOb
       sweep_(loop, [this] { sweep(); }),
       again_(loop, [this] { serve_all_waiting(); }) {}
 
-Pool::~Pool() = default;
+Pool::~Pool() {
+    group_.resign(member_);
+}
 
 Pool::Ticket Pool::ask(Client client, bool is_new, Answer answer) {
     auto request = std::make_shared<PoolRequest>(*this, std::move(client), is_new, std::move(answer));

@@ -31,7 +31,7 @@ class Pool final : private net::TransportHandler {
     /// Somebody's wait for a connection; destroying it ends the wait. Must not outlive the pool.
     using Ticket = std::shared_ptr<PoolRequest>;
 
-    /// All must outlive the pool. Before the loop runs.
+    /// All must outlive the pool.
     Pool(net::EventLoop& loop, PoolSettings settings, PoolGroup& group, PoolObserver& observer);
     ~Pool() override;
     Pool(const Pool&) = delete;
@@ -53,7 +53,8 @@ class Pool final : private net::TransportHandler {
     void forget(std::uint64_t session);
 
     void set_snapshot(std::shared_ptr<const Snapshot> snapshot);
-    /// The process ends: nothing is kept, and no spare is opened, from now on.
+    /// The process ends, or another configuration is served: nothing is kept, and no spare is opened, from
+    /// now on.
     void drain();
 
     [[nodiscard]] const PoolSettings& settings() const noexcept { return settings_; }

@@ -13,8 +13,23 @@ constexpr std::chrono::milliseconds kAhead{100};
 }  // namespace
 
 std::size_t PoolGroup::join(Executor& home, std::function<void()> turn, std::function<void()> let_go) {
-    members_.push_back({.home = &home, .turn = std::move(turn), .let_go = std::move(let_go)});
-    return members_.size() - 1;
+    const std::lock_guard hold(lock_);
+    const auto vacant = std::ranges::find(members_, nullptr);
+    const auto place = vacant == members_.end() ? members_.insert(vacant, nullptr) : vacant;
+    *place = std::make_shared<Member>(&home, std::move(turn), std::move(let_go));
+    return static_cast<std::size_t>(place - members_.begin());
+}
+
+void PoolGroup::resign(std::size_t member) {
+    const std::lock_guard hold(lock_);
+    members_[member] = nullptr;
+}
+
+/// What is on its way when a member resigns, comes to nothing.
+void PoolGroup::tell(const std::shared_ptr<Member>& member, std::function<void()> Member::* what) {
+    member->home->post([told = std::weak_ptr(member), what] {
+        if (const auto still = told.lock()) ((*still).*what)();
+    });
 }
 
 std::uint64_t PoolGroup::wait(std::size_t member, TimePoint since) {
@@ -42,8 +57,9 @@ void PoolGroup::call_again(std::size_t member) {
 }
 
 void PoolGroup::ask_to_let_go(std::size_t member) {
+    const std::lock_guard hold(lock_);
     for (std::size_t i = 0; i < members_.size(); ++i) {
-        if (i != member) members_[i].home->post([let_go = &members_[i].let_go] { (*let_go)(); });
+        if (i != member && members_[i]) tell(members_[i], &Member::let_go);
     }
 }
 
@@ -60,16 +76,12 @@ void PoolGroup::leave(std::uint64_t place) {
 
 void PoolGroup::freed() {
     if (!is_anybody_waiting()) return;
-    std::size_t member = 0;
-    {
-        const std::lock_guard hold(lock_);
-        const auto next = std::ranges::find(line_, false, &Place::is_called);
-        if (next == line_.end()) return;
-        next->is_called = true;
-        member = next->member;
-        count();
-    }
-    members_[member].home->post([turn = &members_[member].turn] { (*turn)(); });
+    const std::lock_guard hold(lock_);
+    const auto next = std::ranges::find(line_, false, &Place::is_called);
+    if (next == line_.end()) return;
+    next->is_called = true;
+    count();
+    tell(members_[next->member], &Member::turn);
 }
 
 bool PoolGroup::others_come_first(std::size_t member, TimePoint own) {

@@ -1,11 +1,12 @@
-// The pools of one upstream, one for each worker, as far as they must agree: who has waited longest for a
-// connection when all that are allowed are in use. Any thread.
+// The pools of one upstream, one for each worker and each configuration that is still used, as far as they
+// must agree: who has waited longest for a connection when all that are allowed are in use. Any thread.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -17,9 +18,11 @@ namespace gatepost::upstream {
 class PoolGroup {
   public:
     /// `turn`: a connection may be opened now, for whoever waits first there. `let_go`: somebody else waits,
-    /// so an idle one is to be closed. Both run on `home`, which must outlive the group's use. Returns the
-    /// member's number. Before the workers start.
-    std::size_t join(Executor& home, std::function<void()> turn, std::function<void()> let_go);
+    /// so an idle one is to be closed. Both run on `home`, which must outlive the membership. Returns the
+    /// member's number.
+    [[nodiscard]] std::size_t join(Executor& home, std::function<void()> turn, std::function<void()> let_go);
+    /// Requires that no session of `member` waits. On its home, or when that has ended.
+    void resign(std::size_t member);
 
     /// A session of `member` waits since then, and the others let an idle connection go. Returns its place.
     [[nodiscard]] std::uint64_t wait(std::size_t member, TimePoint since);
@@ -53,10 +56,11 @@ class PoolGroup {
 
     void ask_to_let_go(std::size_t member);
     void count();
+    static void tell(const std::shared_ptr<Member>& member, std::function<void()> Member::* what);
 
-    std::vector<Member> members_;  ///< complete before the workers start
     std::mutex lock_;
-    std::vector<Place> line_;  ///< who has waited longest comes first
+    std::vector<std::shared_ptr<Member>> members_;  ///< by number; null once one has resigned
+    std::vector<Place> line_;                       ///< who has waited longest comes first
     std::uint64_t last_number_ = 0;
     std::atomic<std::size_t> waiting_ = 0;  ///< and are not called
 };

@@ -156,14 +156,15 @@ class Prober::Endpoint final : public std::enable_shared_from_this<Endpoint> {
         for (const net::SocketAddress& address : now) {
             if (find(address) != nullptr || !make_room(now)) continue;
             appeared = true;
-            addresses_.push_back(std::make_unique<Address>(prober_, Server{.endpoint = index_,
-                                                                           .name = settings().name,
-                                                                           .tls_name = settings().tls_name,
-                                                                           .address = address,
-                                                                           .is_healthy = false,
-                                                                           .is_known = false,
-                                                                           .capabilities = {},
-                                                                           .totals = totals_of(address)}));
+            addresses_.push_back(std::make_unique<Address>(
+                prober_, Server{.endpoint = index_,
+                                .name = settings().name,
+                                .tls_name = settings().tls_name,
+                                .address = address,
+                                .is_healthy = false,
+                                .is_known = false,
+                                .capabilities = {},
+                                .totals = prober_.settings_.totals->of(settings().name, address)}));
         }
         if (vanished || appeared) prober_.publish();
     }
@@ -181,22 +182,10 @@ class Prober::Endpoint final : public std::enable_shared_from_this<Endpoint> {
         return true;
     }
 
-    /// One that comes back still has the connections that it had.
-    std::shared_ptr<ServerTotals> totals_of(const net::SocketAddress& address) {
-        std::erase_if(totals_, [](const auto& known) { return known.second.expired(); });
-        for (const auto& [known, totals] : totals_) {
-            if (known == address) return totals.lock();
-        }
-        auto totals = std::make_shared<ServerTotals>();
-        totals_.emplace_back(address, totals);
-        return totals;
-    }
-
     Prober& prober_;
     const std::size_t index_;
     net::Timer again_;
     std::vector<std::unique_ptr<Address>> addresses_;
-    std::vector<std::pair<net::SocketAddress, std::weak_ptr<ServerTotals>>> totals_;
     bool has_failed_ = false;
 };
 

@@ -11,6 +11,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/net/event_loop.h"
 #include "proxy/net/resolver.h"
+#include "proxy/upstream/known_totals.h"
 #include "proxy/upstream/pool_settings.h"
 #include "proxy/upstream/snapshot.h"
 
@@ -29,6 +30,7 @@ struct ProbeSettings {
     Duration timeout = std::chrono::seconds(5);  ///< for one probe of one address
     std::uint64_t rise = 2;
     std::uint64_t fall = 3;
+    std::shared_ptr<KnownTotals> totals = std::make_shared<KnownTotals>();  ///< used on the prober's thread
 };
 
 /// Told of what happens; on the loop's thread.

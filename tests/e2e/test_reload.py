@@ -276,6 +276,45 @@ def test_connections_are_counted_over_reloads(make_gatepost, upstream, workers):
     gate.wait_for_metric("gatepost_connections_active", 0)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_connections_to_an_upstream_are_counted_over_reloads(make_gatepost, upstream, workers):
+    pool = {"max_connections": 1, "max_idle": 1, "wait_timeout": "10s"}
+    server = f"127.0.0.1:{upstream.port}"
+    gate = make_gatepost(upstream.port, {"workers": workers, "upstreams": [{"name": "default", "servers": [server], "health": {"interval": "1h"}, "pool": pool}]})
+    reloads = Reloads(gate)
+
+    def of_sessions():
+        return [connection for connection in upstream.live() if connection.transactions > 0]
+
+    def connections():
+        return sum(gate.metric("gatepost_upstream_connections", state=state) for state in ("active", "idle", "opening"))
+
+    clients = [Client(gate.plain_port)]
+    clients[0].ehlo()
+    assert [reply.code for reply in clients[0].commands(*ENVELOPE)] == [250, 250]
+    for _ in range(3):
+        reloads.hup()
+        clients.append(Client(gate.plain_port))
+        clients[-1].ehlo()
+        clients[-1].send("MAIL FROM:<a@example.com>\r\n")
+    assert not wait_until(lambda: len(of_sessions()) > 1, 0.5)
+    assert connections() == 1
+    for number, client in enumerate(clients):
+        if number > 0:
+            assert client.reply() == 250 and client.command("RCPT TO:<b@example.net>") == 250, "whoever is next hears of what has become free"
+        assert client.data(b"Subject: one at a time\r\n\r\n") == 250
+    assert wait_until(lambda: len(of_sessions()) == 1 and connections() == 1, 3), "what the served configuration keeps"
+    idle = of_sessions()[0]
+    reloads.hup()
+    assert wait_until(lambda: idle.is_over, 3), "and no other does"
+    assert all("> QUIT" in connection.dialogue for connection in upstream.connections if connection.transactions > 0)
+    assert clients[-1].mail(b"Subject: of a former configuration\r\n\r\n") == 250
+    assert wait_until(lambda: not of_sessions(), 3)
+    for client in clients:
+        client.quit()
+    assert not upstream.violations and len(upstream.accepted) == 5
+
+
 def test_who_waits_at_a_listener_that_goes_is_let_in(make_gatepost, upstream):
     gate = make_gatepost(upstream.port)
     reloads = Reloads(gate)

@@ -50,6 +50,21 @@ constexpr char kPlainListener[] =
     "[192.0.2.0/24]}]\n"
     "auth: {plaintext_without_tls: true, max_attempts: 5}";
 
+TEST_F(PlanTest, AnUpstreamThatKeepsItsNameKeepsItsCounts) {
+    const auto before = make_plan(config(kPlainListener));
+    ASSERT_TRUE(before);
+    const auto same = make_plan(config(kPlainListener), before->get());
+    ASSERT_TRUE(same);
+    EXPECT_EQ((*same)->upstreams.front().group, (*before)->upstreams.front().group);
+    EXPECT_EQ((*same)->upstreams.front().totals, (*before)->upstreams.front().totals);
+    const auto other = make_plan(
+        loaded(std::string(kPlainListener) + "\nupstreams: [{name: new, servers: ['127.0.0.1:25']}]\n"),
+        before->get());
+    ASSERT_TRUE(other);
+    EXPECT_NE((*other)->upstreams.front().group, (*before)->upstreams.front().group);
+    EXPECT_NE((*other)->upstreams.front().totals, (*before)->upstreams.front().totals);
+}
+
 TEST_F(PlanTest, TranslatesWhatASessionNeeds) {
     const auto plan = make_plan(config(kPlainListener));
     ASSERT_TRUE(plan);

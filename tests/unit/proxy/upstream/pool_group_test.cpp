@@ -112,6 +112,18 @@ TEST_F(PoolGroupTest, WhoeverWasCalledInVainIsCalledAgain) {
     EXPECT_TRUE(group_.is_anybody_waiting());
 }
 
+TEST_F(PoolGroupTest, WhoeverResignsIsToldNoMore) {
+    const std::uint64_t place = group_.wait(1, TimePoint(1s));
+    group_.resign(0);
+    EXPECT_THAT(told(), ElementsAre("let go c")) << "nor of what was on its way";
+    group_.leave(place);
+    const std::size_t number =
+        group_.join(home_, [this] { told_.push_back("d"); }, [this] { told_.push_back("let go d"); });
+    EXPECT_EQ(number, 0U) << "a place that is free is taken first";
+    (void)wait(number, 1s);
+    EXPECT_THAT(told_when_freed(), ElementsAre("d"));
+}
+
 TEST_F(PoolGroupTest, OthersComeFirstThatHaveWaitedMuchLonger) {
     EXPECT_FALSE(group_.others_come_first(0, TimePoint(1s)));
     (void)wait(0, 1s);
