@@ -315,7 +315,7 @@ void Conversation::close(CloseReason reason) {
     leave_limits();
     release_upstream();
     const bool is_ours = reason == CloseReason::kDrain || reason == CloseReason::kKicked;
-    end_message(Result::kAborted, is_ours ? Origin::kGateway : Origin::kClient, 0, "");
+    give_up_message(is_ours ? Origin::kGateway : Origin::kClient);
     state_ = State::kClosed;
     actions_.close(reason);
 }

@@ -222,11 +222,14 @@ class Conversation {
     [[nodiscard]] std::optional<RecipientRefusal> refusal_of_recipient(ByteView argument) const;
     void add_recipient(ByteView argument);
     void send_recipient();
-    void note_refused_recipient(int code);
+    void note_refused_recipient(const smtp::Reply& reply, Origin origin);
+    void refuse_recipient_for_lost_upstream();
     void take_upstream_answer();
     void take_mail_answer();
     void take_recipient_answer();
     void reset_transaction();
+    void give_up_message(Origin origin);
+    [[nodiscard]] bool ended_without_recipients();
     void end_message(Result result, Origin origin, int code, std::string_view reply);
     void end_message(Origin origin, int code, std::string_view reply);
     [[nodiscard]] std::string received_field() const;

@@ -244,7 +244,7 @@ void Conversation::refuse_step(const smtp::Reply& reply, bool closes) {
             break;
         case LimitedStep::What::kRecipient:
             enter(State::kAwaitingCommand);
-            note_refused_recipient(reply.code);
+            note_refused_recipient(reply, Origin::kGateway);
             pass_on(Verb::kRcpt, reply);
             break;
         case LimitedStep::What::kChunk:

@@ -56,7 +56,7 @@ void Conversation::take_go_ahead() {
     const bool out_of_step = has_unread_;
     pass_on(Verb::kData, reply);
     enter(State::kAwaitingCommand);
-    end_message(Origin::kUpstream, reply.code, reply.text);
+    if (!ended_without_recipients()) end_message(Origin::kUpstream, reply.code, reply.text);
     reset_upstream();
     if (out_of_step) end_out_of_step();
 }

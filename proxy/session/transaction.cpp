@@ -87,11 +87,11 @@ std::optional<Conversation::RecipientRefusal> Conversation::refusal_of_recipient
 }
 
 void Conversation::add_recipient(ByteView argument) {
-    if (!upstream_) return answer(Verb::kRcpt, replies::kUpstreamLost);
+    if (!upstream_) return refuse_recipient_for_lost_upstream();
     if (const auto refusal = refusal_of_recipient(argument)) {
         const smtp::StaticReply& reply = refusal->reply;
         if (refusal->policy) actions_.report(*refusal->policy);
-        note_refused_recipient(reply.code);
+        note_refused_recipient(smtp::to_reply(reply), Origin::kGateway);
         if (reply.code == 501 || reply.code == 555) return refuse(Verb::kRcpt, reply);
         return answer(Verb::kRcpt, reply);
     }
@@ -104,15 +104,22 @@ void Conversation::add_recipient(ByteView argument) {
     send_recipient();
 }
 
-void Conversation::note_refused_recipient(int code) {
+void Conversation::note_refused_recipient(const smtp::Reply& reply, Origin origin) {
     ++transaction_->refused;
-    actions_.report(RecipientAnswered{result_of(code), Origin::kGateway});
+    std::optional<Transaction::Refusal>& kept = transaction_->recipient_refusal;
+    if (!kept || reply.is_transient() || !kept->reply.is_transient()) kept = {reply, origin};
+    actions_.report(RecipientAnswered{result_of(reply.code), origin});
+}
+
+void Conversation::refuse_recipient_for_lost_upstream() {
+    note_refused_recipient(smtp::to_reply(replies::kUpstreamLost), Origin::kUpstream);
+    answer(Verb::kRcpt, replies::kUpstreamLost);
 }
 
 void Conversation::send_recipient() {
     if (!upstream_) {
         give_back_recipient();
-        return answer(Verb::kRcpt, replies::kUpstreamLost);
+        return refuse_recipient_for_lost_upstream();
     }
     std::string command;
     smtp::append_rcpt(command, *smtp::parse_rcpt(transaction_->recipient), upstream_->capabilities());
@@ -165,10 +172,13 @@ void Conversation::take_mail_answer() {
 void Conversation::take_recipient_answer() {
     const smtp::Reply& reply = upstream_->reply();
     --transaction_->pending;
-    ++(reply.is_positive() ? transaction_->accepted : transaction_->refused);
-    if (!reply.is_positive()) give_back_recipient();
     pass_on(Verb::kRcpt, reply);
-    actions_.report(RecipientAnswered{result_of(reply.code), Origin::kUpstream});
+    if (!reply.is_positive()) {
+        give_back_recipient();
+        return note_refused_recipient(reply, Origin::kUpstream);
+    }
+    ++transaction_->accepted;
+    actions_.report(RecipientAnswered{Result::kAccepted, Origin::kUpstream});
 }
 
 /// RSET, EHLO: the client gives its transaction up.
@@ -176,7 +186,21 @@ void Conversation::reset_transaction() {
     chunks_are_refused_ = false;
     if (!transaction_) return;
     reset_upstream();
-    end_message(Result::kAborted, Origin::kClient, 0, "");
+    give_up_message(Origin::kClient);
+}
+
+/// It ends before its data were answered.
+void Conversation::give_up_message(Origin origin) {
+    if (!ended_without_recipients()) end_message(Result::kAborted, origin, 0, "");
+}
+
+/// Nobody would have it: that is why it ended, whoever said the last word.
+bool Conversation::ended_without_recipients() {
+    if (!transaction_ || transaction_->mail_refusal || !transaction_->recipient_refusal) return false;
+    if (transaction_->accepted + transaction_->pending > 0) return false;
+    const Transaction::Refusal refusal = std::move(*transaction_->recipient_refusal);
+    end_message(refusal.origin, refusal.reply.code, refusal.reply.text);
+    return true;
 }
 
 void Conversation::end_message(Origin origin, int code, std::string_view reply) {

@@ -36,6 +36,12 @@ struct Conversation::Transaction {
     std::size_t pending = 0;     ///< sent, the upstream's answer awaited
     std::size_t accepted = 0;
     std::size_t refused = 0;
+    struct Refusal {
+        smtp::Reply reply;
+        Origin origin = Origin::kGateway;
+    };
+    std::optional<Refusal>
+        recipient_refusal;                    ///< the last one; but one for now counts more than one for ever
     std::optional<smtp::Reply> mail_refusal;  ///< kept while answers to pipelined commands are outstanding
 
     // Message data

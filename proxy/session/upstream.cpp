@@ -167,7 +167,8 @@ void Conversation::answer_owed(const smtp::StaticReply& reply) {
             case Awaited::kMail: answer(Verb::kMail, reply); break;
             case Awaited::kRcpt:
                 answer(Verb::kRcpt, reply);
-                actions_.report(RecipientAnswered{Result::kTransient, Origin::kUpstream});
+                --transaction_->pending;
+                note_refused_recipient(smtp::to_reply(reply), Origin::kUpstream);
                 break;
             case Awaited::kData:
             case Awaited::kEndOfData: answer(Verb::kData, reply); break;

@@ -9,6 +9,7 @@ from harness.client import Client, Closed, plain
 from harness.gatepost import USERS
 from harness.log_lines import FORMATS, events, read
 from harness.process import wait_until
+from harness.scripted_upstream import reply
 
 USER = "alice@example.com"
 SESSION = {"session", "listener", "client_ip", "client_port", "helo", "tls", "cipher", "resumed", "user", "mechanism", "backend", "source", "messages", "commands",
@@ -117,6 +118,34 @@ def test_refusals_of_our_own_name_the_session_of_the_log(make_gatepost, upstream
     assert {reply.session for reply in own} == {one(gate, "json", "session")["session"]}
     assert {reply.session for reply in fine} == {None} and of_upstream.session is None
     assert all(len(repr(reply)) + len(reply.session) + 5 <= 512 for reply in own)
+
+
+def test_recipients_that_are_all_refused_are_what_became_of_the_message(make_gatepost, upstream):
+    gate = logs(make_gatepost, upstream.port, "json")
+
+    def ended(*commands, first="450 4.2.0 Greylisted"):
+        """What is told of a message whose first recipient is refused like this."""
+        before = len(events(gate, "json", "message"))
+        upstream.arm("rcpt", reply(first))
+        with Client(gate.plain_port) as client:
+            client.ehlo()
+            assert client.command("MAIL FROM:<a@example.com>") == 250
+            assert client.command("RCPT TO:<b@example.net>") == int(first[:3])
+            for command in commands:
+                client.command(command)
+        assert wait_until(lambda: len(events(gate, "json", "message")) > before, 5)
+        told = events(gate, "json", "message")[-1]
+        return " ".join(str(told.get(field)) for field in ("result", "origin", "code", "reply"))
+
+    greylisted = "tempfail upstream 450 4.2.0 Greylisted"
+    assert ended("RSET") == ended("QUIT") == ended() == ended("DATA", "QUIT") == greylisted
+    assert ended("RCPT TO:<refused@example.net>", "DATA", "RSET") == greylisted
+    assert ended("RSET", first="550 5.1.1 Nobody") == "permfail upstream 550 5.1.1 Nobody"
+    assert gate.metric("gatepost_messages_total", result="tempfail", origin="upstream") == 5
+    assert gate.metric("gatepost_messages_total", result="permfail", origin="upstream") == 1
+    assert gate.metric("gatepost_messages_total", result="aborted") == 0
+    assert ended("RCPT TO:<c@example.net>", "RSET").startswith("aborted client 0")
+    assert not upstream.violations
 
 
 def test_who_is_turned_away_has_no_session(make_gatepost, sink):
