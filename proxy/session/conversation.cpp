@@ -10,6 +10,30 @@
 namespace gatepost::session {
 namespace replies = smtp::replies;
 
+namespace {
+
+/// Whose doing it is that a transaction is cut. Whom an operator kicks is not failed by Gatepost, and would
+/// else use up what it may fail (docs/monitoring.md).
+Origin origin_of(CloseReason reason) {
+    switch (reason) {
+        case CloseReason::kQuit:
+        case CloseReason::kClientGone:
+        case CloseReason::kCommandTimeout:
+        case CloseReason::kAuthTimeout:
+        case CloseReason::kTlsTimeout:
+        case CloseReason::kDataTimeout:
+        case CloseReason::kAuthLimit:
+        case CloseReason::kErrorLimit:
+        case CloseReason::kProtocolError:
+        case CloseReason::kKicked: return Origin::kClient;
+        case CloseReason::kDrain:
+        case CloseReason::kRateLimit: break;
+    }
+    return Origin::kGateway;
+}
+
+}  // namespace
+
 Conversation::Conversation(const Settings& settings, ClientFacts client, Actions& actions)
     : settings_(settings), actions_(actions), client_(std::move(client)) {}
 
@@ -314,8 +338,7 @@ void Conversation::close(CloseReason reason) {
                                                      : auth::Reason::kClientGone);
     leave_limits();
     release_upstream();
-    const bool is_ours = reason == CloseReason::kDrain || reason == CloseReason::kKicked;
-    give_up_message(is_ours ? Origin::kGateway : Origin::kClient);
+    give_up_message(origin_of(reason));
     state_ = State::kClosed;
     actions_.close(reason);
 }

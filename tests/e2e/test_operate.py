@@ -129,7 +129,7 @@ def test_kick_in_message_data_leaves_no_message(operated, make_sink):
     with in_data(open_session(gate, ALICE)) as client:
         assert said(gate, "kick", "--user", ALICE) == "1 session was ended\n"
         assert kicked_with_421(client)
-    assert wait_until(lambda: "result=aborted origin=gateway" in gate.log)
+    assert wait_until(lambda: "result=aborted origin=client" in gate.log)
     assert sink.messages() == []
 
 
