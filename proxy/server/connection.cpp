@@ -137,8 +137,10 @@ std::size_t Connection::on_bytes(net::Transport& transport, ByteView bytes) {
 
 std::size_t Connection::show_to_conversation(ByteView bytes) {
     const bool was_in_auth = conversation_->is_in_auth();
+    // The session may end in there, and its line tells of all that came.
+    context_.received = std::max(context_.received, consumed_ + bytes.size());
     const std::size_t consumed = conversation_->on(session::BytesFromClient{bytes, wall_now()});
-    context_.received += consumed;
+    consumed_ += consumed;
     // Passwords were among them.
     if (was_in_auth || conversation_->is_in_auth()) {
         client_.wipe_shown();

@@ -99,6 +99,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     net::SocketAddress address_;      ///< of the client, as the socket or a believed PROXY header says
     net::SocketAddress destination_;  ///< what it connected to, as that header says; else unspecified
     SessionContext context_;
+    std::uint64_t consumed_ = 0;  ///< octets of the client's that are not shown again
     net::Transport client_;
     upstream::Pool* pool_ = nullptr;        ///< of the upstream asked last; its worker's, which outlives this
     upstream::Pool::Ticket ticket_;         ///< while a connection is waited for

@@ -1,6 +1,7 @@
 #include "proxy/server/fact_sink.h"
 
 #include <array>
+#include <utility>
 
 #include "proxy/server/labels.h"
 
@@ -179,6 +180,7 @@ void FactSink::take_message(SessionContext& context, std::string_view user, Time
     const Duration took = now - context.message_began;
     context.time_messages += took;
     const bool has_login = !user.empty();
+    count_octets(context);
     metrics_.message_finished(context.listener, context.upstream,
                               {.result = result,
                                .origin = origin,
@@ -232,10 +234,16 @@ void FactSink::rejected(observe::ListenerIndex listener, std::string_view listen
                                              {LogField::reason, conf::to_string(reason)}});
 }
 
-void FactSink::closed(const SessionContext& context, TimePoint now, const SessionEnd& end) {
+/// Since it was counted last: a session may last for days.
+void FactSink::count_octets(SessionContext& context) {
+    metrics_.received(context.listener,
+                      context.received - std::exchange(context.received_counted, context.received));
+    metrics_.sent(context.listener, context.sent - std::exchange(context.sent_counted, context.sent));
+}
+
+void FactSink::closed(SessionContext& context, TimePoint now, const SessionEnd& end) {
     metrics_.connection_closed(context.listener, end.reason, context.phase, now - context.began);
-    metrics_.received(context.listener, context.received);
-    metrics_.sent(context.listener, context.sent);
+    count_octets(context);
     log_.log(LogEvent::session, {{LogField::session, context.id},
                                  {LogField::listener, context.listener_name},
                                  {LogField::client_ip, context.client_ip},

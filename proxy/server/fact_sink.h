@@ -30,6 +30,8 @@ struct SessionContext {
     std::uint32_t messages = 0;  ///< transactions begun
     std::uint64_t received = 0;
     std::uint64_t sent = 0;
+    std::uint64_t received_counted = 0;  ///< of them, those that the metrics have
+    std::uint64_t sent_counted = 0;
     TimePoint began;
     TimePoint auth_began;
     TimePoint tls_began;
@@ -72,7 +74,7 @@ class FactSink {
     void rejected(observe::ListenerIndex listener, std::string_view listener_name, std::string_view client_ip,
                   conf::RejectReason reason);
     void opened(const SessionContext& session) { metrics_.connection_opened(session.listener); }
-    void closed(const SessionContext& session, TimePoint now, const SessionEnd& end);
+    void closed(SessionContext& session, TimePoint now, const SessionEnd& end);
     /// The end of each callback of a connection, whose time was `now`.
     void event_over(SessionContext& session, TimePoint now, const session::Conversation& conversation,
                     bool in_handshake);
@@ -88,6 +90,7 @@ class FactSink {
 
   private:
     void take_auth(SessionContext& session, TimePoint now, const session::AuthEnded& fact);
+    void count_octets(SessionContext& session);
     static void begin_message(SessionContext& session, TimePoint now);
     static void begin_phase(SessionContext& session, TimePoint now, session::MessagePhase phase);
     void take_guess(const SessionContext& session, const session::GuessRefused& fact);

@@ -1,4 +1,6 @@
 """What the metrics say of a session with a message, and of failures: each thing in its own series."""
+import re
+
 from harness.client import Client, plain
 from harness.gatepost import USERS
 from harness.process import wait_until
@@ -19,8 +21,13 @@ def test_a_session_with_a_message_is_measured_once_in_everything(make_gatepost, 
         assert client.command("DATA") == 354
         assert gate.metric("gatepost_sessions_active", phase="data") == 1
         assert client.command("Subject: x\r\n\r\nbody\r\n.") == 250
+        received, sent = gate.metric("gatepost_received_bytes_total"), gate.metric("gatepost_sent_bytes_total")
+        assert received > len("Subject: x\r\n\r\nbody\r\n.\r\n") and sent > 0, "a session that lasts is counted with each message"
         assert client.command("QUIT") == 221
     gate.wait_for_metric("gatepost_sessions_active", 0)
+    said = wait_until(lambda: re.search(r" session .* received=(\d+) sent=(\d+) ", gate.log))
+    assert gate.metric("gatepost_received_bytes_total") == int(said.group(1)) == received + len("QUIT\r\n"), "and each octet once"
+    assert gate.metric("gatepost_sent_bytes_total") == int(said.group(2)) > sent
     for name in ("message_overhead_seconds", "message_recipients", "message_size_bytes", "connection_duration_seconds", "tls_handshake_duration_seconds"):
         assert gate.metric(f"gatepost_{name}_count") == 1, name
     assert gate.metric("gatepost_message_recipients_sum") == 1

@@ -335,6 +335,22 @@ TEST_F(FactSinkTest, MessageLineSaysWhoseAnswerItIs) {
     EXPECT_THAT(text, Not(HasSubstr("client gone")));
 }
 
+TEST_F(FactSinkTest, OctetsAreCountedWithEachMessageAndOnce) {
+    const auto counted = [&](const std::string& octets) {
+        return HasSubstr("_bytes_total{listener=\"submission\"} " + octets + '\n');
+    };
+    sink_->opened(context_);
+    context_.received = 100;
+    context_.sent = 30;
+    take(session::MessageEnded{.sender = {}, .reply = {}});
+    EXPECT_THAT(metrics(), counted("100"));
+    EXPECT_THAT(metrics(), counted("30"));
+    context_.received += 5;
+    sink_->closed(context_, TimePoint(), {.greeting_name = {}, .identity = {}});
+    EXPECT_THAT(metrics(), counted("105"));
+    EXPECT_THAT(metrics(), counted("30"));
+}
+
 TEST_F(FactSinkTest, EverySessionIsOneLineAndOneClose) {
     sink_->opened(context_);
     sink_->closed(context_, TimePoint(),
