@@ -45,7 +45,7 @@ struct UpstreamPlan {
     std::string name;
     std::size_t first_endpoint = 0;  ///< the metrics' number of its first server
     /// How to connect to its servers: its files have been read, and all threads use the same.
-    upstream::OpenerSettings opener;
+    upstream::OpenerSettings opener = {};
     std::shared_ptr<upstream::PoolGroup> group;  ///< of all upstreams of this name, before and after a reload
     std::shared_ptr<upstream::KnownTotals> totals;  ///< likewise; the main thread's
 };
