@@ -11,6 +11,7 @@
 #include "conf/config.h"
 #include "conf/environment.h"
 #include "conf/problem.h"
+#include "proxy/base/result.h"
 
 namespace gatepost::conf {
 
@@ -32,5 +33,15 @@ using Loaded = std::expected<std::shared_ptr<const Config>, std::vector<Problem>
 [[nodiscard]] Loaded load_text(const std::string& text, const std::string& file,
                                const Environment& environment, Files files = Files::MustExist,
                                const DeepCheck& look_deeper = {});
+
+/// Where the running Gatepost can be asked.
+struct AdminPlace {
+    std::string socket;   ///< "" = none
+    std::string address;  ///< "" = off
+};
+
+/// As written in the file, or by default; nothing else of it is looked at, because the operator's commands
+/// are needed most when something there is wrong. The error says why these two cannot be told.
+[[nodiscard]] Result<AdminPlace> load_admin_place(const std::string& path, const Environment& environment);
 
 }  // namespace gatepost::conf

@@ -3,11 +3,10 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <sstream>
 
-#include "conf/check.h"
 #include "conf/environment.h"
+#include "conf/keys.h"
 #include "conf/loader.h"
 #include "proxy/observe/admin_client.h"
 #include "proxy/policy/limit_report.h"
@@ -24,12 +23,12 @@ std::string socket_path(const std::string& admin) {
     return admin.starts_with('/') ? admin : "";
 }
 
-std::expected<std::shared_ptr<const conf::Config>, int> load(const AdminTarget& target, std::ostream& err) {
-    const conf::Loaded loaded =
-        conf::load(target.config, conf::process_environment(), conf::Files::MayBeMissing);
-    if (loaded) return *loaded;
-    conf::print(loaded.error(), err);
-    return std::unexpected(kRefusedThere);
+/// Where the package and the documentation put it.
+constexpr std::string_view kUsualSocket = "/run/gatepost/admin.sock";
+
+void note_usual_place(const Error& why, const std::string& command, std::string_view place,
+                      std::ostream& err) {
+    err << "gatepost " << command << ": " << why.message << "; asking at " << place << '\n';
 }
 
 std::expected<std::string, int> told(const Answer& answer, const std::string& command, std::ostream& err) {
@@ -58,9 +57,9 @@ std::expected<std::string, int> ask_running(const AdminTarget& target, const std
         return std::unexpected(kWrongUsage);
     }
     if (path.empty()) {
-        const auto config = load(target, err);
-        if (!config) return std::unexpected(config.error());
-        path = (*config)->admin.socket;
+        const auto place = conf::load_admin_place(target.config, conf::process_environment());
+        path = place ? place->socket : std::string(kUsualSocket);
+        if (!place) note_usual_place(place.error(), command, path, err);
         if (path.empty()) return std::unexpected(no_socket(command, target.config, err));
     }
     return told(observe::ask_admin(path, words, patience), command, err);
@@ -69,16 +68,14 @@ std::expected<std::string, int> ask_running(const AdminTarget& target, const std
 std::expected<std::string, int> ask_status(const AdminTarget& target, std::ostream& err) {
     AdminTarget where = target;
     if (where.admin.empty()) {
-        const auto config = load(target, err);
-        if (!config) return std::unexpected(config.error());
-        const conf::Admin& admin = (*config)->admin;
-        if (!admin.socket.empty()) {
-            where.admin = "unix:" + admin.socket;
-        } else if (admin.address) {
-            where.admin = admin.address->text;
+        const auto place = conf::load_admin_place(target.config, conf::process_environment());
+        if (!place) {
+            where.admin = conf::find_key("admin.address")->initial;
+            note_usual_place(place.error(), "status", where.admin, err);
         } else {
-            return std::unexpected(no_socket("status", target.config, err));
+            where.admin = place->socket.empty() ? place->address : "unix:" + place->socket;
         }
+        if (where.admin.empty()) return std::unexpected(no_socket("status", target.config, err));
     }
     if (!socket_path(where.admin).empty()) return ask_running(where, {"status"}, err);
     return told(observe::fetch_admin(where.admin, "/status.json", kPatience), "status", err);

@@ -12,12 +12,12 @@
 namespace gatepost::commands {
 
 /// Exit status of all commands that ask the running Gatepost, besides 0.
-inline constexpr int kRefusedThere = 1;  ///< what was asked for cannot be, or a configuration with errors
+inline constexpr int kRefusedThere = 1;  ///< what was asked for cannot be
 inline constexpr int kWrongUsage = 2;    ///< or no admin.socket is configured
 inline constexpr int kCannotReach = 3;   ///< nobody answers there, or not this user
 
 struct AdminTarget {
-    std::string config;
+    std::string config;  ///< of which only the keys of `admin` matter: the rest may be wrong
     std::string
         admin;  ///< "unix:/run/gatepost/admin.sock"; for the status "127.0.0.1:9587" too; "" = as configured
 };

@@ -8,7 +8,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "proxy/commands/admin_target.h"
 #include "proxy/commands/table.h"
 #include "proxy/server/limits_commands.h"
 
@@ -19,7 +18,7 @@ namespace {
 std::expected<std::vector<std::string>, int> ask(const LimitsQuery& query, std::vector<std::string> words,
                                                  std::ostream& err) {
     words.insert(words.begin(), "limits");
-    const auto answer = ask_running({.config = query.config, .admin = {}}, words, err);
+    const auto answer = ask_running(query.target, words, err);
     if (!answer) return std::unexpected(answer.error());
     return lines_of(*answer);
 }
@@ -58,8 +57,11 @@ void add(CLI::App& limits, const std::string& name, const std::string& what, boo
          int& status, Run run) {
     CLI::App* const command = limits.add_subcommand(name, what);
     const auto query = std::make_shared<LimitsQuery>();
-    query->config = "/etc/gatepost/gatepost.yaml";
-    command->add_option("--config", query->config, "configuration file")->capture_default_str();
+    AdminTarget& target = query->target;
+    target.config = "/etc/gatepost/gatepost.yaml";
+    command->add_option("--config", target.config, "its configuration file, for admin.socket")
+        ->capture_default_str();
+    command->add_option("--admin", target.admin, "where it is asked instead: unix:/path of its admin.socket");
     command
         ->add_option(
             needs_key ? "KEY" : "PREFIX", query->key,

@@ -4,6 +4,8 @@
 #include <ostream>
 #include <string>
 
+#include "proxy/commands/admin_target.h"
+
 namespace CLI {  // NOLINT(readability-identifier-naming): CLI11's name
 class App;
 }
@@ -11,13 +13,13 @@ class App;
 namespace gatepost::commands {
 
 struct LimitsQuery {
-    std::string config;
+    AdminTarget target;
     std::string key;  ///< or the beginning of keys; "" = all
     bool is_json = false;
 };
 
-// Exit status of all: 0 fine; 1 nothing is counted under that key, or a configuration with errors; 2 wrong
-// usage: no admin.socket is configured; 3 the running Gatepost cannot be reached, or does not allow it.
+// Exit status of all: 0 fine; 1 nothing is counted under that key; 2 wrong usage: no admin.socket is
+// configured; 3 the running Gatepost cannot be reached, or does not allow it.
 
 /// A table, or an array of objects.
 [[nodiscard]] int limits_list(const LimitsQuery& query, std::ostream& out, std::ostream& err);

@@ -205,6 +205,38 @@ def test_status_without_a_socket_asks_over_http(make_gatepost, sink):
     assert command("who", "--admin", f"127.0.0.1:{gate.admin_port}").returncode == 2
 
 
+def test_a_configuration_that_is_wrong_keeps_no_operator_out(operated, sink):
+    gate = operated(sink.port)
+    asked = (["status"], ["who"], ["bans", "list"], ["limits", "list"], ["log", "level", "info"], ["kick", "--user", "nobody"])
+    fine = [ask(gate, *words) for words in asked]
+    written = gate.config_path.read_text()
+    for wrong in ('"nonsense": 1,', '"hostname": "${CREDENTIALS_DIRECTORY}/name",', '"hostname": ["a"], "session": 1,'):
+        gate.config_path.write_text(written.replace("{", "{" + wrong, 1))
+        for words, before in zip(asked, fine):
+            done = ask(gate, *words)
+            assert (done.returncode, done.stderr) == (before.returncode, before.stderr), words
+        failed = gate.metric("gatepost_config_reloads_total", result="failed")
+        done = ask(gate, "reload", "--wait")
+        assert done.returncode == 1 and done.stderr.startswith(f"gatepost reload: nothing changed: {gate.config_path}:1:"), done
+        assert gate.metric("gatepost_config_reloads_total", result="failed") == failed + 1
+    drained = ask(gate, "drain", "--wait")
+    assert drained.returncode == 0, drained.stderr
+    assert wait_until(lambda: not gate.alive(), 10)
+
+
+def test_where_the_configuration_cannot_tell_it_is_asked_at_the_usual_place_or_at_admin(operated, sink, tmp_path):
+    gate = operated(sink.port)
+    socket_path = gate.config["admin"]["socket"]
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("admin: {socket: [\n")
+    for words in (["reload"], ["limits", "list"]):
+        done = command(*words, "--config", broken)
+        assert done.returncode == 3 and "not YAML" in done.stderr and "; asking at /run/gatepost/admin.sock\n" in done.stderr, done
+        assert command(*words, "--config", broken, "--admin", f"unix:{socket_path}").returncode == 0
+    done = command("status", "--config", tmp_path / "none.yaml")
+    assert "; asking at 127.0.0.1:9587\n" in done.stderr
+
+
 def test_where_nobody_listens_the_commands_say_so(tmp_path):
     for words in (("status",), ("who",), ("kick", "--all"), ("drain", "--wait"), ("reload",), ("bans",), ("log", "level", "info")):
         done = command(*words, "--admin", f"unix:{tmp_path}/none.sock")

@@ -1,6 +1,7 @@
 // What a loaded configuration holds, field by field, and what the loader does with the world around the file.
 #include "conf/loader.h"
 
+#include <fstream>
 #include <random>
 
 #include <gmock/gmock.h>
@@ -24,6 +25,32 @@ std::shared_ptr<const Config> loaded(const EtcGatepost& etc, std::string_view te
     Loaded result = etc.load(text);
     EXPECT_TRUE(result) << etc.problems(text);
     return result ? *result : std::make_shared<const Config>();
+}
+
+/// "SOCKET ADDRESS" or why not.
+std::string admin_place(std::string_view text) {
+    const std::string path = testing::TempDir() + "admin_place.yaml";
+    std::ofstream(path) << text;
+    const auto place = load_admin_place(path, [](const std::string& name) {
+        return name == "RUN" ? std::optional<std::string>("/run") : std::nullopt;
+    });
+    return place ? place->socket + " " + place->address : place.error().message.substr(path.size());
+}
+
+TEST(AdminPlace, IsToldWhateverElseIsWrong) {
+    EXPECT_EQ(admin_place(""), " 127.0.0.1:9587");
+    EXPECT_EQ(admin_place("admin: {socket: \"${RUN}/a.sock\", address: \"\"}\nnonsense: ${UNDEFINED}\n"),
+              "/run/a.sock ");
+    EXPECT_EQ(admin_place("x: &a 1\nx: 1\nadmin:\n  nonsense: 1\n  socket: a\n  address: [1]\n"),
+              "a 127.0.0.1:9587");
+    EXPECT_EQ(admin_place("admin: nonsense"), " 127.0.0.1:9587");
+}
+
+TEST(AdminPlace, ThatCannotBeTold_IsAnError) {
+    EXPECT_EQ(admin_place("admin:\n  socket: ${UNDEFINED}/a\n"),
+              ":2:11: admin.socket: ${UNDEFINED} is not defined in the environment");
+    EXPECT_THAT(admin_place("admin: ["), HasSubstr("not YAML"));
+    EXPECT_FALSE(load_admin_place("/nonexistent/a.yaml", process_environment()));
 }
 
 TEST(Loader_WhenLittleIsWritten, TheRestIsWhatConfigHoldsByItself) {
