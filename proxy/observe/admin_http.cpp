@@ -1,5 +1,6 @@
 #include "proxy/observe/admin_http.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
@@ -152,6 +153,8 @@ class AdminHttp::Server {
         Timer deadline;
         Server* server;
         std::list<Connection>::iterator self;
+        bool was_asked = false;  ///< a whole request came: its answer is on its way
+        bool is_cut = false;
 
         ~Connection() { bufferevent_decref(stream); }
 
@@ -185,13 +188,29 @@ class AdminHttp::Server {
         if (stream == nullptr) return nullptr;  // evhttp tries again by itself
         bufferevent_incref(stream);
         bufferevent_setwatermark(stream, EV_READ, 0, kUnreadAtMost);
-        const bool too_many = connections_.size() >= kConnectionsAtMost;
         Connection& connection = connections_.emplace_back(stream, nullptr, this);
         connection.self = std::prev(connections_.end());
         connection.deadline.reset(evtimer_new(base_, on_deadline, &connection));
-        const timeval after = too_many ? timeval{} : kConnectionDeadline;
-        if (connection.deadline != nullptr) evtimer_add(connection.deadline.get(), &after);
+        if (connection.deadline != nullptr) evtimer_add(connection.deadline.get(), &kConnectionDeadline);
+        if (connections_.size() > kConnectionsAtMost) make_room();
         return stream;
+    }
+
+    /// Whoever holds connections without asking anything must not keep a probe out: the oldest of those that
+    /// did not ask yet goes, which is the new one when all others have asked.
+    void make_room() {
+        const auto oldest = std::ranges::find_if(
+            connections_, [](const Connection& one) { return !one.was_asked && !one.is_cut; });
+        if (oldest == connections_.end() || oldest->deadline == nullptr) return;
+        constexpr timeval kAtOnce{};
+        oldest->is_cut = true;
+        evtimer_add(oldest->deadline.get(), &kAtOnce);
+    }
+
+    void note_asked(evhttp_request* request) {
+        const bufferevent* stream = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+        const auto asking = std::ranges::find(connections_, stream, &Connection::stream);
+        if (asking != connections_.end()) asking->was_asked = true;
     }
 
     /// Closes what evhttp is done with.
@@ -211,6 +230,7 @@ class AdminHttp::Server {
     }
 
     void answer(evhttp_request* request) {
+        note_asked(request);
         const conf::AdminRoute route = route_of(request);
         const evhttp_cmd_type method = evhttp_request_get_command(request);
         Answer answer;

@@ -79,11 +79,17 @@ class AdminSocket::Connection final : public net::TransportHandler {
     }
 
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] bool was_asked() const noexcept { return was_asked_; }
     [[nodiscard]] AdminRequest request(std::vector<std::string> words) const {
         return {.words = std::move(words), .user = user_, .may_operate = may_operate_};
     }
 
     void wait_for_answer(Duration timeout) { deadline_.start(timeout); }
+
+    void refuse(const std::string& why) {
+        was_asked_ = true;
+        socket_.send(id_, fail(why));
+    }
 
     void finish(const std::string& text) {
         transport_.write(text);
@@ -111,10 +117,6 @@ class AdminSocket::Connection final : public net::TransportHandler {
 
     void on_deadline() {
         refuse(was_asked_ ? "no answer in time" : "a request is one line, and none came in time");
-    }
-    void refuse(const std::string& why) {
-        was_asked_ = true;
-        socket_.send(id_, fail(why));
     }
 
     AdminSocket& socket_;
@@ -165,10 +167,23 @@ void AdminSocket::adopt(net::UniqueFd socket) {
     const AdminLevel level = peer ? settings_.level(*peer) : AdminLevel::kNone;
     if (level == AdminLevel::kNone)
         return note_refused("user id " + (peer ? std::to_string(peer->user) : "unknown") + " may not ask");
-    if (connections_.size() >= settings_.most_connections) return note_refused("too many ask at once");
+    if (!make_room()) return;
     const std::uint64_t id = ++last_connection_;
     connections_.emplace(id, std::make_unique<Connection>(*this, id, std::move(socket), peer->user,
                                                           level == AdminLevel::kOperate));
+}
+
+/// Whoever holds connections without asking anything must not keep an operator out.
+bool AdminSocket::make_room() {
+    if (connections_.size() < settings_.most_connections) return true;
+    note_refused("too many ask at once");
+    Connection* oldest = nullptr;
+    for (const auto& [id, connection] : connections_) {
+        if (!connection->was_asked() && (oldest == nullptr || id < oldest->id())) oldest = connection.get();
+    }
+    if (oldest == nullptr) return false;
+    oldest->refuse("too many ask at once, and this one asked nothing yet");
+    return true;
 }
 
 void AdminSocket::note_refused(const std::string& what) {

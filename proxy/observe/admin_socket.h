@@ -43,8 +43,8 @@ struct AdminSocketSettings {
     std::function<AdminLevel(const AdminPeer&)> level = level_of;
     Duration request_timeout = std::chrono::seconds(5);
     Duration answer_timeout = std::chrono::seconds(60);  ///< for a command to answer, and to be read
-    std::size_t most_connections = 16;                   ///< those beyond are closed at once
-    std::size_t longest_request = 4096;                  ///< octets, the line's end included
+    std::size_t most_connections = 16;   ///< beyond, who has not asked yet goes, the oldest first
+    std::size_t longest_request = 4096;  ///< octets, the line's end included
 };
 
 struct AdminRequest {
@@ -94,6 +94,7 @@ class AdminSocket {
 
     AdminSocket(net::EventLoop& loop, AdminSocketSettings settings, LogSink& log, net::UniqueFd listening);
     void adopt(net::UniqueFd socket);
+    [[nodiscard]] bool make_room();
     void run(Connection& connection, std::string_view line);
     [[nodiscard]] Answer answer_to(std::uint64_t connection);
     void send(std::uint64_t connection, const Result<std::string>& answer);

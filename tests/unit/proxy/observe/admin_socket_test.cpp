@@ -187,16 +187,20 @@ TEST_F(AdminSocketTest, WhenACommandMayTakeLong_ItsOwnTimeCounts_NotThatOfOthers
     EXPECT_THAT(hear("never\n"), HasSubstr("error\nno answer in time"));
 }
 
-TEST_F(AdminSocketTest, TooManyAtOnce_AreClosed_AndTheOthersAreServed) {
+TEST_F(AdminSocketTest, TooManyAtOnce_WhoAskedNothingIsClosed_TheOldestFirst) {
     listen({.path = {}, .most_connections = 2});
     run_while([&] {
         const net::UniqueFd first = dialed();
         const net::UniqueFd second = dialed();
         const net::UniqueFd third = dialed();
         char octet = 0;
-        EXPECT_EQ(::recv(third.get(), &octet, 1, 0), 0);
-        EXPECT_EQ(::send(first.get(), "echo\n", 5, 0), 5);
         EXPECT_EQ(::recv(first.get(), &octet, 1, 0), 1);
+        EXPECT_EQ(octet, 'e') << "error";
+        for (const net::UniqueFd* const asking : {&second, &third}) {
+            EXPECT_EQ(::send(asking->get(), "echo\n", 5, 0), 5);
+            EXPECT_EQ(::recv(asking->get(), &octet, 1, 0), 1);
+            EXPECT_EQ(octet, 'o') << "ok";
+        }
     });
     EXPECT_THAT(logged(), HasSubstr("too many ask at once"));
 }
