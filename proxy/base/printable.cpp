@@ -43,9 +43,7 @@ std::string printable(ByteView octets, std::size_t limit) {
     while (!octets.empty()) {
         const std::size_t length = utf8_length(octets);
         const char c = octets.front();
-        // C1 controls (U+0080..U+009F) are two octets of valid UTF-8, and terminals obey them.
-        const bool is_c1 = length == 2 && c == '\xC2' && static_cast<std::uint8_t>(octets[1]) < 0xA0;
-        if (length > 0 && !is_c1 && !is_control(c) && c != '\\' && c != '"') {
+        if (length > 0 && !is_unseen(octets.substr(0, length)) && c != '\\' && c != '"') {
             text += octets.substr(0, length);
             octets.remove_prefix(length);
             continue;
@@ -58,6 +56,22 @@ std::string printable(ByteView octets, std::size_t limit) {
     }
     if (cut) text += "...";
     return text;
+}
+
+char32_t code_point(ByteView character) {
+    const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(character[i]); };
+    if (character.size() == 1) return at(0);
+    char32_t code = at(0) & (0x7FU >> character.size());
+    for (std::size_t i = 1; i < character.size(); ++i) code = code << 6U | (at(i) & 0x3FU);
+    return code;
+}
+
+bool is_unseen(ByteView character) {
+    if (character.size() == 1) return is_control(character.front());
+    const char32_t code = code_point(character);
+    const auto is_in = [code](char32_t first, char32_t last) { return first <= code && code <= last; };
+    return is_in(0x80, 0x9F) || code == 0x61C || is_in(0x2000, 0x200F) || is_in(0x2028, 0x202F) ||
+           is_in(0x205F, 0x206F) || code == 0xFEFF;
 }
 
 bool is_utf8(ByteView octets) {

@@ -5,22 +5,17 @@
 namespace gatepost::observe {
 namespace {
 
-void append_code_point(std::string& out, unsigned code) {
+/// Requires a code of at most U+FFFF, which is all that is_unseen() knows.
+void append_code_point(std::string& out, char32_t code) {
     constexpr std::string_view kHex = "0123456789abcdef";
-    out += "\\u00";
-    out += kHex[code >> 4 & 15];
-    out += kHex[code & 15];
+    out += "\\u";
+    for (const unsigned shift : {12U, 8U, 4U, 0U}) out += kHex[code >> shift & 15U];
 }
 
 /// One character that is well-formed UTF-8.
 void append_character(std::string& out, ByteView character, std::string_view also) {
     const char c = character.front();
-    const auto value = static_cast<unsigned char>(c);
-    if (character.size() == 1 && (value < 0x20 || value == 0x7F || also.contains(c)))
-        return append_code_point(out, value);
-    // C1 controls (U+0080..U+009F) are two octets, and terminals obey them.
-    if (character.size() == 2 && c == '\xC2' && static_cast<unsigned char>(character[1]) < 0xA0)
-        return append_code_point(out, static_cast<unsigned char>(character[1]));
+    if (is_unseen(character) || also.contains(c)) return append_code_point(out, code_point(character));
     if (c == '"' || c == '\\') out += '\\';
     out += character;
 }

@@ -10,8 +10,8 @@
 
 namespace gatepost::observe {
 
-/// Appends `octets` without quotes around them. Quotes and backslashes get a backslash; controls (C0, DEL and
-/// C1) and `also`, which is ASCII, become \u00HH; each octet that is not UTF-8 becomes U+FFFD. No more than
+/// Appends `octets` without quotes around them. Quotes and backslashes get a backslash; what is_unseen() and
+/// `also`, which is ASCII, become \uHHHH; each octet that is not UTF-8 becomes U+FFFD. No more than
 /// `limit` octets of the input are shown, whole characters only, then "...".
 void append_escaped(std::string& out, ByteView octets, std::size_t limit, std::string_view also = {});
 

@@ -22,15 +22,14 @@ std::uint64_t hash_of(ByteView name) {
     return hash;
 }
 
-/// Controls above ASCII, and what turns the direction of writing: operators see keys in their terminals.
-bool has_unseen(ByteView utf8) {
-    for (std::size_t i = 0; i + 1 < utf8.size(); ++i) {
-        const auto first = static_cast<unsigned char>(utf8[i]);
-        const auto second = static_cast<unsigned char>(utf8[i + 1]);
-        if (first == 0xC2 && second < 0xA0) return true;                       // U+0080..U+009F
-        if (first == 0xE2 && (second == 0x80 || second == 0x81)) return true;  // U+2000..U+207F
+/// Operators see keys in their terminals.
+bool is_readable(ByteView name) {
+    while (!name.empty()) {
+        const std::size_t length = utf8_length(name);
+        if (length == 0 || is_unseen(name.substr(0, length))) return false;
+        name.remove_prefix(length);
     }
-    return false;
+    return true;
 }
 
 }  // namespace
@@ -44,8 +43,7 @@ std::string caseless(ByteView name) {
 }
 
 std::string key_text(ByteView name) {
-    const bool is_plain = name.size() <= kLongestName && !name.starts_with('#') && is_utf8(name) &&
-                          !has_controls(name) && !has_unseen(name);
+    const bool is_plain = name.size() <= kLongestName && !name.starts_with('#') && is_readable(name);
     if (is_plain) return std::string(name);
     std::array<char, 16> digits{};
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), hash_of(name), 16).ptr;

@@ -53,7 +53,28 @@ TEST(Printable, KeepsUtf8AndEscapesTheRest) {
     EXPECT_EQ(printable("gr\xC3\xBC\xC3\x9F"), "gr\xC3\xBC\xC3\x9F");
     EXPECT_EQ(printable("\xC2\x9B"), "\\xc2\\x9b") << "C1 controls drive terminals";
     EXPECT_EQ(printable("\xFF\xC3"), "\\xff\\xc3");
+    EXPECT_EQ(printable("\u2028"), "\\xe2\\x80\\xa8");
+    EXPECT_EQ(printable("a\u202Eb"), "a\\xe2\\x80\\xaeb");
     EXPECT_EQ(printable(std::string(300, 'x'), 3), "xxx...");
+}
+
+TEST(Unseen, IsWhatActsOnALineOrATerminal) {
+    for (const ByteView character :
+         {"\n", "\x7F", "\u0080", "\u009F", "\u061C", "\u2000", "\u200B", "\u200E", "\u200F", "\u2028",
+          "\u2029", "\u202A", "\u202E", "\u202F", "\u205F", "\u2066", "\u2069", "\u206F", "\uFEFF"}) {
+        EXPECT_TRUE(is_unseen(character)) << printable(character);
+    }
+    for (const ByteView character : {" ", "~", "\u00A0", "\u00FC", "\u2010", "\u2019", "\u2027", "\u2030",
+                                     "\u205E", "\u2070", "\u20AC", "\uFEFE", "\U0001F4EC"}) {
+        EXPECT_FALSE(is_unseen(character)) << printable(character);
+    }
+}
+
+TEST(CodePoint, IsTheNumberOfOneCharacter) {
+    EXPECT_EQ(code_point("a"), U'a');
+    EXPECT_EQ(code_point("\u00FC"), U'\u00FC');
+    EXPECT_EQ(code_point("\u20AC"), U'\u20AC');
+    EXPECT_EQ(code_point("\U0001F4EC"), U'\U0001F4EC');
 }
 
 TEST(Utf8, RefusesOverlongSurrogatesAndTooLarge) {

@@ -111,6 +111,11 @@ TEST(LogEscape, WhatIsNotUtf8BecomesTheReplacementCharacter) {
     EXPECT_EQ(escaped("\xc2\x85\x7f\x01"), "\\u0085\\u007f\\u0001");
 }
 
+TEST(LogEscape, WhatEndsALineOrTurnsTheWritingIsSeen) {
+    EXPECT_EQ(escaped("a\u2028b\u2029c"), "a\\u2028b\\u2029c");
+    EXPECT_EQ(escaped("\u202Egpj.exe\u2066\u200F"), "\\u202egpj.exe\\u2066\\u200f");
+}
+
 TEST(LogEscape, LongTextIsCutBetweenCharacters) {
     EXPECT_EQ(escaped("abcd", 4), "abcd");
     EXPECT_EQ(escaped("abcde", 4), "abcd...");

@@ -122,6 +122,7 @@ TEST(LogLine, NothingFromOutsideEndsTheLineOrForgesAField) {
     EXPECT_EQ(line_with_user("\x1b[2J\\"), "auth_failed user=\"\\x1b[2J\\x5c\"");
     EXPECT_EQ(line_with_user(std::string_view("a\0b", 3)), "auth_failed user=\"a\\x00b\"");
     EXPECT_EQ(line_with_user("\xff\xc2\x85"), "auth_failed user=\"\\xff\\xc2\\x85\"");
+    EXPECT_EQ(line_with_user("a\u2028\u202E"), "auth_failed user=\"a\\xe2\\x80\\xa8\\xe2\\x80\\xae\"");
 }
 
 TEST(LogLine, EveryOctetStaysOnItsLineAndInItsQuotes) {

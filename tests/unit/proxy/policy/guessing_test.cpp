@@ -182,6 +182,12 @@ TEST_F(GuessingTest, AUnixSocketIsNotOneAddressForAll) {
     EXPECT_TRUE(std::holds_alternative<RefuseGuess>(before(local, "ann")));
 }
 
+TEST(KeyText, ShowsWhatATerminalShows_AndTheHashOfTheRest) {
+    EXPECT_EQ(key_text("o\u2019hara"), "o\u2019hara");
+    for (const ByteView name : {"a\u202Eb", "a\u2066b", "a\u200Bb", "a\u0085b", "a\nb", "\xFF", "#ab"})
+        EXPECT_TRUE(key_text(name).starts_with('#') && key_text(name) != name) << key_text(name);
+}
+
 TEST(Guessing, SaysWhatItAsksFor) {
     const Guessing guessing(defaults());
     const std::vector<std::string> want{"guess:ip:192.0.2.1", "guess:net:192.0.2.0/24",
