@@ -54,7 +54,7 @@ namespace gatepost::conf {
     X(key,            "what the limit was counted under, as gatepost limits shows it") \
     X(action,         "what a limit does: delay, defer, reject or close") \
     X(trigger,        "what asked for it: signal, api or file") \
-    X(hash,           "digest of the configuration that is served, as gatepost check prints it") \
+    X(hash,           "digest of the settings that are served, as gatepost status shows it") \
     X(share,          "one of how many replicas this one takes itself for, where each counts alone") \
     X(upstream,       "name of the upstream") \
     X(endpoint,       "server of the upstream or of the backend") \

@@ -157,6 +157,8 @@ void Reload::refuse(const std::vector<conf::Problem>& problems) {
     for (const conf::Problem& problem : problems) {
         process_.log.log(LogEvent::reload_failed, {{LogField::trigger, name_of(running_.trigger)},
                                                    {LogField::file, problem.file},
+                                                   {LogField::hash, host_.served().plan()->hash},
+                                                   {LogField::duration, Clock::now() - began_},
                                                    {LogField::what, problem.text()}});
     }
     host_.served().note_refused(problems);

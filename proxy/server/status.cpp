@@ -1,11 +1,8 @@
 #include "proxy/server/status.h"
 
-#include <array>
 #include <unistd.h>
 #include <utility>
 #include <variant>
-
-#include <openssl/evp.h>
 
 namespace gatepost::server {
 namespace {
@@ -120,23 +117,6 @@ Status collect_status(StatusParts parts) {
     status.unready_because = std::move(parts.unready_because);
     status.configuration = std::move(parts.configuration);
     return status;
-}
-
-std::string configuration_hash(const conf::Config& config) {
-    std::string all;
-    for (const auto& [path, setting] : config.settings)
-        all.append(path).append("\n").append(setting.text).append("\n");
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (EVP_Digest(all.data(), all.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1) return "";
-    constexpr std::size_t kShown = 6;
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    for (std::size_t i = 0; i < kShown; ++i) {
-        text += kDigits[digest.at(i) >> 4U];
-        text += kDigits[digest.at(i) & 15U];
-    }
-    return text;
 }
 
 }  // namespace gatepost::server

@@ -26,7 +26,4 @@ struct StatusParts {
 
 [[nodiscard]] Status collect_status(StatusParts parts);
 
-/// The same for the same settings, whatever the file looks like; what is secret does not count. 12 digits.
-[[nodiscard]] std::string configuration_hash(const conf::Config& config);
-
 }  // namespace gatepost::server

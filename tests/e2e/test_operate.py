@@ -219,6 +219,9 @@ def test_a_configuration_that_is_wrong_keeps_no_operator_out(operated, sink):
         done = ask(gate, "reload", "--wait")
         assert done.returncode == 1 and done.stderr.startswith(f"gatepost reload: nothing changed: {gate.config_path}:1:"), done
         assert gate.metric("gatepost_config_reloads_total", result="failed") == failed + 1
+    said_of_it = [line for line in gate.log.splitlines() if " reload_failed " in line]
+    shown = status(gate)["configuration"]["hash"]
+    assert all(f" hash={shown} duration=" in line for line in said_of_it) and len(shown) == 16, said_of_it
     drained = ask(gate, "drain", "--wait")
     assert drained.returncode == 0, drained.stderr
     assert wait_until(lambda: not gate.alive(), 10)
