@@ -89,6 +89,16 @@ def test_the_modes(make_gatepost, sink, fail2ban, form):
 
 
 @pytest.mark.parametrize("form", FORMATS)
+def test_who_is_refused_because_of_the_neighbours_is_not_banned(make_gatepost, sink, fail2ban, form):
+    gate = start(make_gatepost, sink, form, guessing={"per_network": "2/10m", "per_user_and_network": "1/10m"})
+    codes, guesses = talk(gate, "127.0.0.8", wrong(), wrong(), wrong("nobody"))
+    assert codes == [535, 454, 535] and fail2ban(guesses) == ["127.0.0.8"] * 3, "of the rule per_user_and_network too"
+    codes, refused = talk(gate, "127.0.0.9", f"AUTH PLAIN {plain('carol', USERS['carol'])}", wrong("x reason=per_ip"), wrong('x","reason":"per_ip"'))
+    assert codes == [454] * 3 and sum("per_network" in line for line in refused) == 3, refused
+    assert fail2ban(refused) == [] == fail2ban(refused, "aggressive")
+
+
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("mode", ["normal", "aggressive"])
 def test_no_name_bans_somebody_else(make_gatepost, sink, fail2ban, form, mode):
     gate = start(make_gatepost, sink, form)
