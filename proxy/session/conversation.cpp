@@ -146,7 +146,7 @@ void Conversation::on(KickRequested /*event*/) {
     const bool is_heard =
         state_ != State::kConnecting && state_ != State::kAwaitingTls && (tls_ || !arrived_before_tls_);
     if (!is_heard) return close(CloseReason::kKicked);
-    say_and_close(replies::kShuttingDown, CloseReason::kKicked);
+    say_and_close(replies::kEndedByOperator, CloseReason::kKicked);
 }
 
 void Conversation::on(SessionCut /*event*/) {
@@ -215,7 +215,11 @@ void Conversation::enter(State state) {
 void Conversation::settle() {
     return_upstream();
     if ((draining_ || kicked_) && state_ == State::kAwaitingCommand && is_between_transactions()) {
-        say_and_close(replies::kShuttingDown, kicked_ ? CloseReason::kKicked : CloseReason::kDrain);
+        if (kicked_) {
+            say_and_close(replies::kEndedByOperator, CloseReason::kKicked);
+        } else {
+            say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+        }
     }
     arm_deadline();
 }

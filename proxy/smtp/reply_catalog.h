@@ -17,6 +17,7 @@ inline constexpr StaticReply kCannotVerify{252, "2.5.0", "Cannot verify, but wil
 
 // Temporary
 inline constexpr StaticReply kShuttingDown{421, "4.3.2", "Service shutting down, try again"};
+inline constexpr StaticReply kEndedByOperator{421, "4.3.2", "Session ended by the operator"};
 inline constexpr StaticReply kTimeout{421, "4.4.2", "Timeout, closing connection"};
 inline constexpr StaticReply kTooManyErrors{421, "4.7.0", "Too many errors, closing connection"};
 inline constexpr StaticReply kTooManyFailures{421, "4.7.0",

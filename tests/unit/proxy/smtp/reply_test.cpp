@@ -106,6 +106,7 @@ TEST(Catalog, C2_CodesAndEnhancedCodesAgree) {
                                      replies::kOk,
                                      replies::kCannotVerify,
                                      replies::kShuttingDown,
+                                     replies::kEndedByOperator,
                                      replies::kTooManyErrors,
                                      replies::kUpstreamUnreachable,
                                      replies::kUpstreamLost,
