@@ -183,7 +183,25 @@ def test_another_installation_keeps_what_the_operator_wrote(root, package):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_a_configuration_that_the_operator_took_away_stays_away(root, package):
+    path = root.path("/etc/gatepost/gatepost.yaml")
+    text = path.read_bytes()
+    path.unlink()
+    root.install(package)
+    assert not path.exists()
+    path.write_bytes(text)
+
+
+def enable(root, unit, target):
+    """What systemctl enable does."""
+    wants = root.path(f"/etc/systemd/system/{target}.wants")
+    wants.mkdir(parents=True, exist_ok=True)
+    (wants / unit).symlink_to(f"/usr/lib/systemd/system/{unit}")
+
+
 def test_removing_keeps_the_configuration_and_purging_leaves_nothing(root):
+    enable(root, "gatepost.service", "multi-user.target")
+    enable(root, "gatepost.socket", "sockets.target")
     uid = root.run("id", "--user", "gatepost").stdout.strip()
     root.run("dpkg", "--remove", "gatepost")
     assert root.path("/etc/gatepost/users").exists() and not root.path("/usr/bin/gatepost").exists()
