@@ -96,6 +96,15 @@ def test_it_is_installed_stripped_with_an_account_and_closed_folders(root):
     assert not list(root.path("/etc/systemd/system").glob("**/gatepost*")), "nothing is enabled before it is configured"
 
 
+def test_the_ports_of_the_socket_unit_are_those_of_the_configuration(root):
+    def both(path, pattern):
+        text = root.path(path).read_text()
+        return set(re.findall(rf"(?m)^ *{pattern}", text)), set(re.findall(rf"(?m)^# *{pattern}", text))
+
+    listeners = both("/etc/gatepost/gatepost.yaml", r'address: "([^"]+:(?:587|465))"')
+    assert listeners == both("/usr/lib/systemd/system/gatepost.socket", r"ListenStream=(\S+)") == ({"0.0.0.0:587", "0.0.0.0:465"}, {"[::]:587", "[::]:465"})
+
+
 def configure(root, tls, upstream):
     """What the head of the shipped configuration says, and free ports."""
     done = root.run("gatepost", "check", check=False)
