@@ -65,6 +65,11 @@ class Counters:
             before, self.scrapes = now, self.scrapes + 1
             time.sleep(0.1)
 
+    def see(self):
+        """Until what is served now was scraped."""
+        before = self.scrapes
+        assert wait_until(lambda: self.scrapes >= before + 2)
+
     def end(self):
         self.is_over = True
         self.thread.join(10)
@@ -123,6 +128,7 @@ def test_twenty_changes_under_load(make_gatepost, upstream, tls, tmp_path):
         assert gate.metric("gatepost_connections_limit", listener="internal") == 800
         visitors.may_leave = True
         reloads.hup(listeners=listeners)  # 9: the listener is gone, who is there stays
+        counters.see()
         for number in range(4):  # 10 to 17: listener, certificate, again and again
             reloads.hup({"session": {"max_message_size": f"{3 + number}MiB"}}, listeners=[*listeners, {**extra, "address": f"127.0.0.1:{free_port()}"}])
             pair = (tls.rsa, tls.ecdsa)[number % 2]
