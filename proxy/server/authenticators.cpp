@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 11> kUsualMechanisms{"PLAIN",         "LO
                                                             "SCRAM-SHA-512", "SCRAM-SHA-512-PLUS",
                                                             "EXTERNAL"};
 
-const std::string kNoThreads =
+constexpr std::string_view kNoThreads =
     "the system gives no more threads (TasksMax of the unit, pids of the container, ulimit -u); those of "
     "former configurations last as long as their sessions";
 
@@ -180,7 +180,7 @@ bool Authenticators::start_engine(const Plan& plan, const Authenticators* before
     engine_ = std::make_unique<auth::CyrusEngine>(*sasl_->library, plan.hostname);
     pool_ = std::make_unique<auth::VerifyPool>(
         auth::VerifyPool::Settings{.threads = auth.concurrency.value_or(usable_cpus()), .queue = auth.queue});
-    if (!pool_->is_complete()) problems.push_back("auth.concurrency: " + kNoThreads);
+    if (!pool_->is_complete()) problems.push_back("auth.concurrency: " + std::string(kNoThreads));
     return problems.empty();
 }
 
@@ -204,7 +204,8 @@ void Authenticators::open_sasl(const std::string& name, const conf::SaslBackend&
         Opened opened;
         opened.name = name;
         opened.auxprop = std::make_unique<AuxpropBackend>(name, sasl, hostname_, *log_);
-        if (!opened.auxprop->is_watched()) problems.push_back("backends." + name + ": " + kNoThreads);
+        if (!opened.auxprop->is_watched())
+            problems.push_back("backends." + name + ": " + std::string(kNoThreads));
         opened.stand_in = std::make_shared<auth::StandIn>(auth::StandIn::kPlain);
         opened_.push_back(std::move(opened));
         return;

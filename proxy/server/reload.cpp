@@ -17,7 +17,7 @@ using conf::LogField;
 /// Upstreams that answer nobody hold a reload up no longer: with them it is as at a start.
 constexpr std::chrono::seconds kWarmAtMost{6};
 
-const std::string kIsEnding = "the process is about to end";
+constexpr const char* kIsEnding = "the process is about to end";
 
 conf::ReloadTriggerLabel to_label(ReloadTrigger trigger) {
     switch (trigger) {

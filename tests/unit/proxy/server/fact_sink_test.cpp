@@ -29,7 +29,10 @@ session::MessageEnded ended(session::Result result, session::Origin origin, std:
 class FactSinkTest : public ::testing::Test {
   protected:
     FactSinkTest() { context_.id = "s-1"; }
-    ~FactSinkTest() override { std::fclose(file_); }
+    ~FactSinkTest() override {
+        log_.reset();  // its thread writes to the file
+        std::fclose(file_);
+    }
 
     void take(const session::Fact& fact) { sink_->take(context_, "alice", now_, fact); }
     void take_at(Duration when, const session::Fact& fact) {
