@@ -1,12 +1,11 @@
 #include "proxy/server/drain.h"
 
-#include <cstdio>
-#include <memory>
 #include <string>
-#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/fakes/logged.h"
 
 namespace gatepost::server {
 namespace {
@@ -20,8 +19,6 @@ using State = Drain::State;
 /// A process of which nothing is left as soon as `open` is 0. Time passes only in pass().
 class DrainTest : public ::testing::Test, private DrainHost {
   protected:
-    ~DrainTest() override { std::fclose(file_); }
-
     void term() { drain_.on_signal("SIGTERM", now_); }
 
     /// So long, with every wake-up that is due in it.
@@ -35,22 +32,11 @@ class DrainTest : public ::testing::Test, private DrainHost {
         now_ = until;
     }
 
-    std::string log() {
-        log_.reset();
-        std::string text;
-        std::rewind(file_);
-        for (int octet = std::fgetc(file_); octet != EOF; octet = std::fgetc(file_))
-            text += static_cast<char>(octet);
-        return text;
-    }
-
     std::size_t open_ = 1;
     std::size_t cut_ = 0;
     std::vector<std::string> done_;  ///< to the process
-    std::FILE* file_ = std::tmpfile();
-    std::unique_ptr<observe::LogSink> log_ =
-        std::make_unique<observe::LogSink>(conf::LogLevel::Debug, ::fileno(file_));
-    Drain drain_{*this, *log_};
+    test::Logged log_;
+    Drain drain_{*this, log_.sink()};
 
   private:
     [[nodiscard]] Times drain_times() const override {
@@ -106,7 +92,7 @@ TEST_F(DrainTest, Finishing_WhenTheTimeIsOver_CutsAllButThoseThatAwaitAnAnswer) 
     cut_ = 3;
     pass(Drain::kLookEvery);
     EXPECT_EQ(drain_.state(), State::kOver);
-    EXPECT_THAT(log(), HasSubstr("drained sessions=3 duration=65."));
+    EXPECT_THAT(log_.text(), HasSubstr("drained sessions=3 duration=65."));
 }
 
 TEST_F(DrainTest, AwaitingAnswers_WhenNoneComesInTime_CutsThoseTooAndWaitsForLastWords) {
@@ -126,7 +112,7 @@ TEST_F(DrainTest, SecondSignal_WhateverTheState_CutsEverythingAtOnce) {
     open_ = 0;
     pass(milliseconds(1));
     EXPECT_EQ(done_.back(), "end");
-    EXPECT_THAT(log(), HasSubstr("signal signal=SIGINT what=\"ending now\""));
+    EXPECT_THAT(log_.text(), HasSubstr("signal signal=SIGINT what=\"ending now\""));
 }
 
 TEST_F(DrainTest, SecondSignal_WhenSomebodyDoesNotTakeHisLastWords_EndsAllTheSame) {
@@ -148,7 +134,7 @@ TEST_F(DrainTest, FirstSignal_AfterAnOperatorAsked_ChangesNothing) {
     EXPECT_EQ(drain_.reason(), "signal");
     term();
     EXPECT_THAT(done_, ElementsAre("announce", "close doors", "cut everything"));
-    const std::string said = log();
+    const std::string said = log_.text();
     EXPECT_THAT(said, HasSubstr("drain trigger=api"));
     EXPECT_THAT(said, HasSubstr("signal signal=SIGTERM what=draining"));
 }

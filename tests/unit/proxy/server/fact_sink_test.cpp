@@ -1,13 +1,10 @@
 #include "proxy/server/fact_sink.h"
 
-#include <array>
-#include <cstdio>
-#include <unistd.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "proxy/server/labels.h"
+#include "tests/fakes/logged.h"
 
 namespace gatepost::server {
 namespace {
@@ -29,10 +26,6 @@ session::MessageEnded ended(session::Result result, session::Origin origin, std:
 class FactSinkTest : public ::testing::Test {
   protected:
     FactSinkTest() { context_.id = "s-1"; }
-    ~FactSinkTest() override {
-        log_.reset();  // its thread writes to the file
-        std::fclose(file_);
-    }
 
     void take(const session::Fact& fact) { sink_->take(context_, "alice", now_, fact); }
     void take_at(Duration when, const session::Fact& fact) {
@@ -44,19 +37,11 @@ class FactSinkTest : public ::testing::Test {
     /// Everything logged; ends the log.
     std::string log() {
         sink_.reset();
-        log_.reset();
-        std::string text;
-        std::array<char, 4096> buffer{};
-        EXPECT_EQ(std::fseek(file_, 0, SEEK_SET), 0);
-        while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file_))
-            text.append(buffer.data(), got);
-        return text;
+        return log_.text();
     }
     std::string metrics() const { return registry_.scrape(); }
 
-    std::FILE* file_ = std::tmpfile();
-    std::unique_ptr<observe::LogSink> log_ =
-        std::make_unique<observe::LogSink>(conf::LogLevel::Debug, ::fileno(file_));
+    test::Logged log_;
     observe::MetricsRegistry registry_{{.listeners = {"submission"},
                                         .mechanisms = {"PLAIN", "LOGIN"},
                                         .backends = {"local"},
@@ -68,7 +53,7 @@ class FactSinkTest : public ::testing::Test {
                                         .revision = "r",
                                         .tls_library = "t"}};
     observe::WorkerMetrics& worker_ = registry_.add_worker();
-    std::unique_ptr<FactSink> sink_ = std::make_unique<FactSink>(*log_, registry_, worker_);
+    std::unique_ptr<FactSink> sink_ = std::make_unique<FactSink>(log_.sink(), registry_, worker_);
     SessionContext context_;
     TimePoint now_;
 };
