@@ -99,7 +99,7 @@ LIMITS = [
 ]
 
 TABLES = {"gate": WORKLOADS, "upstreams": UPSTREAMS, "limits": LIMITS}
-PEERS = {"gate": "nginx,nginx-elsewhere,nginx-tuned,gatepost", "upstreams": "nginx,nginx-tuned,sink,gatepost,gatepost-tls,gatepost-unprobed",
+PEERS = {"gate": "nginx,nginx-elsewhere,nginx-tuned,gatepost,gatepost-keeping", "upstreams": "nginx,nginx-tuned,sink,gatepost,gatepost-tls,gatepost-unprobed",
          "limits": "limits_bench,gatepost,gatepost-memory,gatepost-redis,gatepost-slow,gatepost-halted,gatepost-killed"}
 
 
