@@ -78,6 +78,7 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
                                    {LogField::listeners, plan().listeners.size()}});
         tell_service_manager();
         loop_.run();
+        forget_signals();
         log_.log(LogEvent::stop, {{LogField::reason, drain_.reason()},
                                   {LogField::sessions, sessions()},
                                   {LogField::duration, Clock::now() - began_}});
@@ -280,6 +281,13 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
                                         {LogField::what, is_draining() ? "draining" : "reloading"}});
             reload_->begin(ReloadTrigger::kSignal, {});
         }));
+    }
+
+    /// What is left is the end, which may take a moment: who signals now (the kubelet, behind preStop) finds
+    /// a process that ends, and does not kill it.
+    void forget_signals() {
+        signals_.clear();
+        for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::signal(number, SIG_IGN);
     }
 
     // DrainHost

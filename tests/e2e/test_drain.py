@@ -244,3 +244,13 @@ def test_a_second_signal_ends_all_at_once(make_gatepost, upstream, delay):
     assert time.monotonic() - began < 3
     assert said[-1].startswith("drained sessions=3 "), said
     assert not upstream.accepted and not upstream.violations, "half a message is none"
+
+
+def test_a_signal_behind_the_end_does_not_kill(make_gatepost, upstream):
+    """The kubelet's SIGTERM, when preStop has drained: what has ended well is not to look like a crash."""
+    gate = make_gatepost(upstream.port, drain())
+    term(gate)
+    assert wait_until(lambda: " stop reason=" in gate.log, step=0)
+    while gate.alive():
+        term(gate)
+    ended(gate)
