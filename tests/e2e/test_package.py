@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 from harness.client import Client
-from harness.debian_root import ENVIRONMENT, DebianRoot, entering
+from harness.debian_root import ENVIRONMENT, DebianRoot, entering, make_package
 from harness.process import Program, build_folder, free_port, wait_until
 
 USER, PASSWORD = "alice@example.com", "correct horse battery"
@@ -23,11 +23,7 @@ HOST = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.9"
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("deb")
-    done = subprocess.run(["cpack", "--config", build_folder() / "CPackConfig.cmake", "-B", folder], capture_output=True, text=True, cwd=build_folder())
-    assert done.returncode == 0, done.stdout + done.stderr
-    (made,) = folder.glob("*.deb")
-    return made
+    return make_package(tmp_path_factory.mktemp("deb"))
 
 
 def accounts(root):

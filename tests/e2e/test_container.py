@@ -1,0 +1,266 @@
+"""The image of deploy/container: built on a clean root of this release from the package of the release build, looked into, and run as it is meant to be.
+
+It is the part `image` of tests/run, not of `e2e`: GATEPOST_BUILD names a release build.
+"""
+import importlib.machinery
+import importlib.util
+import json
+import os
+import re
+import smtplib
+import subprocess
+import urllib.request
+from email.message import EmailMessage
+
+import pytest
+from harness.client import Client, trusting_context
+from harness.containers import BUILD, RUN, Containers, Impossible
+from harness.debian_root import clean_root, make_package
+from harness.packages import ROOT
+from harness.process import Program, free_port, wait_until
+from harness.sink import without_received
+
+USER, PASSWORD = "alice@example.com", "correct horse battery"
+UID = 65532
+VALIDATOR = "cyclonedx-python-lib[json-validation]==11.12.0"
+# As docs/container.md says it, and less: nothing may be written but the two places that are named below.
+HARDENED = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt", "no-new-privileges"]
+
+
+@pytest.fixture(scope="module")
+def containers(tmp_path_factory):
+    if os.getuid() != 0:
+        pytest.skip("no containers here: they need root")
+    package = make_package(tmp_path_factory.mktemp("deb"))
+    try:
+        with clean_root(package) as root:
+            made = Containers(root)
+    except Impossible as why:
+        pytest.skip(f"no containers here: {why}")
+    made.package = package
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def image(containers, tmp_path_factory):
+    containers.sbom = tmp_path_factory.mktemp("sbom") / "sbom.json"
+    name = "localhost/gatepost:test"
+    done = containers.call(ROOT / "deploy/container/build", "--base", containers.base, "--package", containers.package, "--tag", name, "--tag", "localhost/gatepost:also",
+                           "--sbom", containers.sbom, "--", *BUILD)  # fmt: skip
+    assert done.stdout.splitlines()[-1].startswith("sha256:"), done.stdout[-2000:]
+    return name
+
+
+@pytest.fixture(scope="module")
+def bare_image(containers, image):
+    """The same without any program but Gatepost: no shell, no package manager, nothing that a person could start."""
+    container = containers.buildah("from", "--pull-never", image).stdout.strip()
+    root = containers.buildah("mount", container).stdout.strip()
+    removed = containers.call("find", *(f"{root}/usr/{folder}" for folder in ("bin", "sbin", "lib/apt", "lib/dpkg")), "-not", "-type", "d", "-not", "-name", "gatepost", "-print", "-delete").stdout
+    assert f"{root}/usr/bin/bash\n" in removed and f"{root}/usr/bin/dpkg\n" in removed
+    containers.buildah("commit", "--quiet", "--format", "docker", "--rm", container, "localhost/gatepost:bare")
+    return "localhost/gatepost:bare"
+
+
+def inside(containers, image, *words, **more):
+    return containers.podman("run", "--rm", *RUN, *HARDENED, "--no-healthcheck", "--entrypoint", words[0], image, *words[1:], **more).stdout
+
+
+def packages(containers, image):
+    return sorted(line.split() for line in inside(containers, image, "dpkg-query", "--show", "--showformat", "${Package} ${Version} ${Architecture}\n").splitlines())
+
+
+def test_it_says_what_it_is_and_how_it_is_run(containers, image):
+    (told,) = json.loads(containers.podman("image", "inspect", image).stdout)
+    config, labels = told["Config"], told["Config"]["Labels"]
+    assert (config["User"], config["Entrypoint"], config["Cmd"]) == (f"{UID}:{UID}", ["gatepost"], ["serve", "--config", "/etc/gatepost/gatepost.yaml"])
+    assert config["StopSignal"] == "SIGTERM" and set(config["ExposedPorts"]) == {"1587/tcp", "1465/tcp", "9587/tcp"}
+    assert told["HealthCheck" if "HealthCheck" in told else "Healthcheck"]["Test"] == ["CMD", "gatepost", "status"]
+    version = re.search(r"project\(gatepost VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    prefix = "org.opencontainers.image."
+    assert {name: labels[prefix + name] for name in ("title", "version", "licenses", "base.name")} == {"title": "gatepost", "version": version, "licenses": "Apache-2.0", "base.name": containers.base}
+    assert labels[prefix + "description"] and prefix + "revision" in labels
+    assert {f"localhost/gatepost:{tag}" for tag in ("test", "also")} <= set(told["RepoTags"])
+    base = json.loads(containers.podman("image", "inspect", containers.base).stdout)[0]["Size"]
+    print(f"\nimage: {told['Size'] / 1e6:.0f} MB, {(told['Size'] - base) / 1e6:.1f} MB of it beyond the base")
+    assert told["Size"] - base < 25e6
+
+
+def test_it_holds_what_runs_and_no_more(containers, image):
+    files = inside(containers, image, "find", "/", "-xdev", "-type", "f", "-printf", "%m %p\\n", check=False).splitlines()
+    names = {line.split(" ", 1)[1] for line in files}
+    assert "/usr/bin/gatepost" in names and "/etc/ssl/certs/ca-certificates.crt" in names
+    assert any(name.endswith("/sasl2/libsasldb.so") or re.search(r"/sasl2/libsasldb\.so\.", name) for name in names), "users in sasldb"
+    assert any("/sasl2/libplain.so" in name for name in names) and any("/sasl2/libscram.so" in name for name in names)
+    tools = {"gcc", "g++", "cc", "c++", "ld", "as", "make", "cmake", "cpack", "ninja", "python3", "git", "dpkg-shlibdeps", "systemctl", "curl", "wget"}
+    assert not {name for name in names if name.rsplit("/", 1)[-1] in tools}
+    assert not [name for name in names if name.endswith((".a", ".o", ".deb", ".cpp")) or name.startswith(("/usr/include/", "/source", "/package", "/var/lib/apt/lists/", "/usr/lib/systemd/system/gatepost"))]
+    assert not [line for line in files if int(line.split()[0], 8) & 0o6000], "programs that give rights"
+    installed = {name for name, _, _ in packages(containers, image)}
+    assert not [name for name in installed if name.endswith("-dev")] and {"ca-certificates", "libsasl2-modules", "libsasl2-modules-db"} <= installed
+    print("\nnot needed, but there, as the base has them:", *sorted({"sh", "bash", "perl", "apt-get", "dpkg", "openssl"} & {name.rsplit("/", 1)[-1] for name in names}))
+
+
+def test_the_bill_of_materials_lists_what_dpkg_lists(containers, image):
+    bill = json.loads(containers.sbom.read_text())
+    listed = sorted([part["name"], part["version"], re.search(r"[?&]arch=(\w+)", part["purl"])[1]] for part in bill["components"] if part["type"] == "library")
+    assert listed == packages(containers, image)
+    openssl = next(part for part in bill["components"] if part["name"] == "libssl3")
+    assert openssl["purl"].startswith("pkg:deb/debian/libssl3@") and openssl["purl"].endswith("&upstream=openssl"), "scanners look for the source"
+    needs = {entry["ref"]: entry["dependsOn"] for entry in bill["dependencies"]}
+    assert any(ref.startswith("pkg:deb/debian/libc6@") for ref in needs[openssl["bom-ref"]])
+    again = inside(containers, image, "cat", "/etc/os-release", "/var/lib/dpkg/status")
+    said = subprocess.run([ROOT / "deploy/container/sbom", "--version", bill["metadata"]["component"]["version"], "-"], input=again, check=True, capture_output=True, text=True).stdout
+    assert said == containers.sbom.read_text(), "the same packages, the same octets"
+
+
+def test_the_bill_of_materials_keeps_to_its_schema(containers, image):
+    tools = ROOT / "build/tools"
+    for words in (["/usr/bin/python3", "-m", "venv", tools], [tools / "bin/pip", "install", "--quiet", "--disable-pip-version-check", VALIDATOR]):
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"{VALIDATOR} cannot be had from PyPI here: {done.stderr.strip()[-200:]}")
+    judge = "import sys; from cyclonedx.schema import SchemaVersion as S; from cyclonedx.validation.json import JsonStrictValidator as J; sys.exit(str(J(S.V1_6).validate_str(sys.stdin.read()) or '') or 0)"
+
+    def verdict(text):
+        return subprocess.run([tools / "bin/python", "-c", judge], input=text, capture_output=True, text=True)
+
+    text = containers.sbom.read_text()
+    assert verdict(text).returncode == 0, verdict(text).stderr
+    assert verdict(text.replace('"type": "library"', '"kind": "library"', 1)).returncode == 1, "it would say so"
+
+
+def test_of_the_list_of_packages_only_what_is_installed_is_told():
+    loader = importlib.machinery.SourceFileLoader("sbom", str(ROOT / "deploy/container/sbom"))
+    sbom = importlib.util.module_from_spec(importlib.util.spec_from_loader("sbom", loader))
+    loader.exec_module(sbom)
+    status = """ID=debian
+VERSION_ID="12"
+
+Package: b
+Status: install ok installed
+Architecture: amd64
+Version: 1:2.0+x~1
+Source: b-source (2.0)
+Depends: virtual (>= 1) | elsewhere, gone
+Description: text
+ Package: not one
+
+Package: gone
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1
+
+Package: a
+Status: hold ok installed
+Architecture: all
+Version: 3
+Provides: virtual (= 1)
+"""
+    bill = sbom.bill(status, "0.1.0")
+    first, second = "pkg:deb/debian/a@3?arch=all&distro=debian-12", "pkg:deb/debian/b@1%3A2.0%2Bx~1?arch=amd64&distro=debian-12&upstream=b-source%402.0"
+    assert [part["bom-ref"] for part in bill["components"]] == ["operating-system", first, second]
+    assert {entry["ref"]: entry["dependsOn"] for entry in bill["dependencies"]}[second] == [first]
+    assert sbom.bill(status, "0.1.0")["serialNumber"] == bill["serialNumber"] != sbom.bill(status.replace("Version: 3", "Version: 4"), "0.1.0")["serialNumber"]
+
+
+class Gateway(Program):
+    """The image, run as docs/container.md says: `volume` is for users; the ports are the machine's, since no network of its own is made."""
+
+    def __init__(self, containers, image, folder, tls, upstream):
+        self.containers, self.container = containers, f"gatepost-{os.getpid()}"
+        self.port, self.admin_port = free_port(), free_port()
+        etc = folder / "etc"
+        etc.mkdir()
+        etc.chmod(0o755)
+        for ours, theirs in ((tls.rsa.certificate, "tls.crt"), (tls.rsa.key, "tls.key")):
+            (etc / theirs).write_bytes(ours.read_bytes())
+            (etc / theirs).chmod(0o640)
+            os.chown(etc / theirs, 0, UID)
+        (etc / "gatepost.yaml").write_text(json.dumps({
+            "hostname": "gate.example",
+            "listeners": [{"name": "submission", "address": f"127.0.0.1:{self.port}", "tls": "starttls"}],
+            "tls": {"certificates": [{"certificate": "/etc/gatepost/tls.crt", "key": "/etc/gatepost/tls.key"}]},
+            "auth": {"backends": ["local"]},
+            "backends": {"local": {"type": "file", "path": "/var/lib/gatepost/users"}},
+            "upstreams": [{"name": "default", "servers": [f"127.0.0.1:{upstream}"]}],
+            "admin": {"address": f"127.0.0.1:{self.admin_port}", "socket": "/run/gatepost/admin.sock"},
+            "drain": {"delay": "0s", "timeout": "20s"},
+        }))  # fmt: skip
+        self.volume = f"users-{os.getpid()}"
+        self.mounts = ["--volume", f"{etc}:/etc/gatepost:ro", "--volume", f"{self.volume}:/var/lib/gatepost", "--tmpfs", "/run/gatepost"]
+        self.image = image
+        self.once("user", "set", USER, input=PASSWORD + "\n")
+        super().__init__(folder, "gatepost", ["podman", "run", "--rm", "--name", self.container, *RUN, *HARDENED, *self.mounts, image], env=containers.environment)
+        self.assert_started(wait_until(lambda: not self.alive() or self.is_ready(), 30))
+
+    def once(self, *words, **more):
+        return self.containers.podman("run", "--rm", "--interactive", *RUN, *HARDENED, "--no-healthcheck", *self.mounts, self.image, *words, **more)
+
+    def is_ready(self):
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}/readyz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def ask(self, *words, check=True):
+        """A command inside the running container."""
+        return self.containers.podman("exec", self.container, "gatepost", *words, check=check)
+
+    def kernel_says(self):
+        """What /proc has of the process inside: its status, and how its root is mounted."""
+        pid = int(self.containers.podman("inspect", "--format", "{{.State.Pid}}", self.container).stdout)
+        status = dict(line.split(":\t", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":\t" in line)
+        (options,) = (line.split()[5] for line in open(f"/proc/{pid}/mountinfo") if line.split()[4] == "/")
+        return status, options.split(",")
+
+
+def message():
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"] = USER, "bob@example.net", "out of a container"
+    made.set_content("hello\n")
+    return made
+
+
+@pytest.mark.parametrize("which", ["image", "bare_image"])
+def test_mail_passes_and_sigterm_drains(request, containers, which, tls, make_sink, tmp_path):
+    sink = make_sink()
+    gate = Gateway(containers, request.getfixturevalue(which), tmp_path, tls, sink.port)
+    try:
+        with smtplib.SMTP("127.0.0.1", gate.port, timeout=20) as client:
+            client.starttls(context=trusting_context())
+            client.login(USER, PASSWORD)
+            client.send_message(message())
+        (arrived,) = sink.wait_for(1)
+        assert b"\r\nSubject: out of a container\r\n" in without_received(arrived)[1]
+
+        status, mounted = gate.kernel_says()
+        assert status["Uid"].split() == status["Gid"].split() == [str(UID)] * 4 and "ro" in mounted
+        assert all(int(status[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")) and status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        assert "mail flows" in gate.ask("status").stdout and gate.ask("limits", "list").returncode == 0, "by the admin socket, on a tmpfs"
+        assert containers.podman("healthcheck", "run", gate.container).returncode == 0
+
+        with Client(gate.port) as client:
+            client.ehlo()
+            client.starttls()
+            client.login(USER, PASSWORD)
+            assert [client.command(line).code for line in ("MAIL FROM:<alice@example.com>", "RCPT TO:<bob@example.net>", "DATA")] == [250, 250, 354]
+            client.send("Subject: half\r\n\r\nbefore\r\n")
+            stopping = subprocess.Popen(["podman", "stop", "--time", "60", gate.container], env=containers.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            assert wait_until(lambda: not gate.is_ready(), 20), "SIGTERM was not heard"
+            client.send("after\r\n.\r\n")
+            assert client.reply() == 250
+        assert gate.process.wait(30) == 0 and stopping.wait(30) == 0, gate.log
+        assert sink.wait_for(2)[1].endswith(b"before\r\nafter\r\n")
+    finally:
+        gate.terminate(60)
+        containers.podman("volume", "rm", "--force", gate.volume, check=False)
+    assert len(re.findall(r" info message .* result=accepted ", gate.log)) == 2 and " reason=" in gate.log, gate.log
+    assert not re.search(r"Z (warning|error) ", gate.log), gate.log
+    assert PASSWORD not in gate.log
+
+
+def test_without_a_configuration_it_says_so_and_ends(containers, image):
+    done = containers.podman("run", "--rm", *RUN, *HARDENED, image, check=False)
+    assert done.returncode == 1 and "cannot read /etc/gatepost/gatepost.yaml" in done.stderr
