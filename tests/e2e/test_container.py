@@ -13,6 +13,7 @@ import urllib.request
 from email.message import EmailMessage
 
 import pytest
+import yaml
 from harness.client import Client, trusting_context
 from harness.containers import BUILD, RUN, Containers, Impossible
 from harness.debian_root import clean_root, make_package
@@ -22,6 +23,7 @@ from harness.sink import without_received
 
 USER, PASSWORD = "alice@example.com", "correct horse battery"
 UID = 65532
+EXAMPLE, COMPOSE = (ROOT / "deploy/container" / name for name in ("gatepost.yaml", "compose.yaml"))
 VALIDATOR = "cyclonedx-python-lib[json-validation]==11.12.0"
 # As docs/container.md says it, and less: nothing may be written but the two places that are named below.
 HARDENED = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt", "no-new-privileges"]
@@ -178,16 +180,14 @@ class Gateway(Program):
             (etc / theirs).write_bytes(ours.read_bytes())
             (etc / theirs).chmod(0o640)
             os.chown(etc / theirs, 0, UID)
-        (etc / "gatepost.yaml").write_text(json.dumps({
-            "hostname": "gate.example",
-            "listeners": [{"name": "submission", "address": f"127.0.0.1:{self.port}", "tls": "starttls"}],
-            "tls": {"certificates": [{"certificate": "/etc/gatepost/tls.crt", "key": "/etc/gatepost/tls.key"}]},
-            "auth": {"backends": ["local"]},
-            "backends": {"local": {"type": "file", "path": "/var/lib/gatepost/users"}},
-            "upstreams": [{"name": "default", "servers": [f"127.0.0.1:{upstream}"]}],
-            "admin": {"address": f"127.0.0.1:{self.admin_port}", "socket": "/run/gatepost/admin.sock"},
-            "drain": {"delay": "0s", "timeout": "20s"},
-        }))  # fmt: skip
+        # The one that is shipped, with ports and an upstream of the test.
+        config = yaml.safe_load(EXAMPLE.read_text())
+        for listener, port in zip(config["listeners"], (self.port, free_port())):
+            listener["address"] = f"127.0.0.1:{port}"
+        config["upstreams"][0]["servers"] = [f"127.0.0.1:{upstream}"]
+        config["admin"]["address"] = f"127.0.0.1:{self.admin_port}"
+        config["drain"] = {"delay": "0s", "timeout": "20s"}
+        (etc / "gatepost.yaml").write_text(json.dumps(config))
         self.volume = f"users-{os.getpid()}"
         self.mounts = ["--volume", f"{etc}:/etc/gatepost:ro", "--volume", f"{self.volume}:/var/lib/gatepost", "--tmpfs", "/run/gatepost"]
         self.image = image
@@ -239,6 +239,7 @@ def test_mail_passes_and_sigterm_drains(request, containers, which, tls, make_si
         assert status["Uid"].split() == status["Gid"].split() == [str(UID)] * 4 and "ro" in mounted
         assert all(int(status[name], 16) == 0 for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")) and status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
         assert "mail flows" in gate.ask("status").stdout and gate.ask("limits", "list").returncode == 0, "by the admin socket, on a tmpfs"
+        assert gate.ask("reload", "--wait").returncode == 0
         assert containers.podman("healthcheck", "run", gate.container).returncode == 0
 
         with Client(gate.port) as client:
@@ -256,9 +257,29 @@ def test_mail_passes_and_sigterm_drains(request, containers, which, tls, make_si
     finally:
         gate.terminate(60)
         containers.podman("volume", "rm", "--force", gate.volume, check=False)
-    assert len(re.findall(r" info message .* result=accepted ", gate.log)) == 2 and " reason=" in gate.log, gate.log
-    assert not re.search(r"Z (warning|error) ", gate.log), gate.log
+    lines = [json.loads(line) for line in gate.log.splitlines() if line.startswith("{")]
+    assert [line["result"] for line in lines if line["event"] == "message"] == ["accepted"] * 2, gate.log
+    assert {line["level"] for line in lines} == {"info"}, gate.log
     assert PASSWORD not in gate.log
+
+
+def test_the_examples_fit_each_other_and_the_image(containers, image, tls, tmp_path):
+    service = yaml.safe_load(COMPOSE.read_text())["services"]["gatepost"]
+    config = yaml.safe_load(EXAMPLE.read_text())
+    addresses = [listener["address"] for listener in config["listeners"]] + [config["admin"]["address"]]
+    published = [port.rsplit(":", 1)[1] for port in service["ports"]]
+    (told,) = json.loads(containers.podman("image", "inspect", image).stdout)
+    assert [f"0.0.0.0:{port}" for port in published] == addresses and {f"{port}/tcp" for port in published} == set(told["Config"]["ExposedPorts"])
+    assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
+    assert service["image"] == f"gatepost:{told['Config']['Labels']['org.opencontainers.image.version']}"
+    assert config["admin"]["socket"].startswith(service["tmpfs"][0] + "/") and config["backends"]["local"]["path"].startswith(service["volumes"][1].split(":")[1] + "/")
+    for ours, theirs in ((EXAMPLE, "gatepost.yaml"), (tls.rsa.certificate, "tls.crt"), (tls.rsa.key, "tls.key")):
+        (tmp_path / theirs).write_bytes(ours.read_bytes())
+        (tmp_path / theirs).chmod(0o644)
+    tmp_path.chmod(0o755)
+    (tmp_path / "users").touch(0o644)
+    mounts = ["--volume", f"{tmp_path}:/etc/gatepost:ro", "--volume", f"{tmp_path / 'users'}:/var/lib/gatepost/users:ro"]
+    assert "fine" in containers.podman("run", "--rm", *RUN, *HARDENED, "--no-healthcheck", *mounts, image, "check").stdout
 
 
 def test_without_a_configuration_it_says_so_and_ends(containers, image):

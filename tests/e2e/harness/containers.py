@@ -18,6 +18,10 @@ class Impossible(Exception):
     """Why there are no containers here."""
 
 
+def reason(done):
+    return " ".join((done.stderr or f"exit status {done.returncode}").split())[-300:]
+
+
 class Containers:
     """`folder` is the test's own and becomes large; close() empties it. Raises Impossible where it cannot be."""
 
@@ -52,17 +56,18 @@ class Containers:
         with subprocess.Popen(["tar", "--one-file-system", *(f"--exclude=./{name}" for name in without), "--directory", root, "--create", "."], stdout=subprocess.PIPE) as archive:
             done = self.podman("import", "--quiet", "-", self.base, stdin=archive.stdout, check=False)
         if done.returncode != 0:
-            raise Impossible(f"podman cannot import an image: {done.stderr.strip()[-300:]}")
+            raise Impossible(f"podman cannot import an image: {reason(done)}")
 
     def _probe(self):
         """The least that can be built and run, so that what fails later is Gatepost's."""
-        self._write("Containerfile", f"FROM {self.base}\nRUN true\n")
-        built = self.buildah("bud", *BUILD, "--quiet", "--file", self.folder / "Containerfile", self.folder / "run", check=False)
+        (self.folder / "context").mkdir()
+        self._write("context/Containerfile", f"FROM {self.base}\nRUN true\n")
+        built = self.buildah("bud", *BUILD, "--quiet", self.folder / "context", check=False)
         if built.returncode != 0:
-            raise Impossible(f"buildah cannot build here: {built.stderr.strip()[-300:]}")
+            raise Impossible(f"buildah cannot build here: {reason(built)}")
         ran = self.podman("run", "--rm", *RUN, "--read-only", "--cap-drop=all", self.base, "true", check=False)
         if ran.returncode != 0:
-            raise Impossible(f"podman cannot run here: {ran.stderr.strip()[-300:]}")
+            raise Impossible(f"podman cannot run here: {reason(ran)}")
 
     def call(self, *words, check=True, timeout=300, **more):
         more.setdefault("stdin", None if "input" in more else subprocess.DEVNULL)
