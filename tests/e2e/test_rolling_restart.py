@@ -24,7 +24,7 @@ CLIENTS, DAILY = 200, 300
 LISTENERS = ("submission", "submissions", "internal")
 ALICE, BOB, METERED = ("alice@example.com", "correct horse battery"), ("bob@example.com", "pa:ss\\wörd"), ("metered@example.com", "so-many-a-day-3")
 # Of a client whose TLS handshake takes longer than drain.delay the connection is closed inside it, and a test under sanitizers beside others can be that slow.
-DELAY, PAUSE = ("8s", 2.5) if sanitized() else ("5s", 1.5)
+DELAY, PAUSE = ("8s", 3.5) if sanitized() else ("5s", 1.5)
 GRACE = 60  # seconds; drain.delay and drain.timeout take less than half of it
 NOBODY = "nobody@example.com"
 
