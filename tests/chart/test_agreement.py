@@ -1,0 +1,142 @@
+"""That the parts of a release fit: the configuration is one that Gatepost takes, with the files that are mounted and the ports that are open."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+import yaml
+from conftest import CHART
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=mail.example.com", "-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    return {name: (folder / name).read_bytes() for name in ("tls.crt", "tls.key")}
+
+
+def of_kind(objects, kind, end=""):
+    return next((one for one in objects if one["kind"] == kind and one["metadata"]["name"].endswith(end)), None)
+
+
+def parts(helm, case):
+    """The pod, its container, and its configuration or None."""
+    objects = helm.objects(case)
+    pod = of_kind(objects, "Deployment")["spec"]["template"]["spec"]
+    written = next((one for one in objects if one["kind"] == "ConfigMap" and "gatepost.yaml" in one["data"]), None)
+    return pod, next(one for one in pod["containers"] if one["name"] == "gatepost"), written and written["data"]["gatepost.yaml"]
+
+
+def files_named(config):
+    """Every path in a configuration."""
+    if isinstance(config, dict):
+        config = list(config.values())
+    if isinstance(config, list):
+        return {path for one in config for path in files_named(one)}
+    return {config} if isinstance(config, str) and config.startswith(("/etc/", "/run/")) else set()
+
+
+def test_gatepost_takes_the_configuration(helm, case, gatepost, certificate, tmp_path):
+    """With the files that it names made under a folder of the test, at the same places."""
+    pod, container, text = parts(helm, case)
+    if text is None:
+        assert of_existing(case) and pod["volumes"][0]["configMap"]["name"] == of_existing(case)
+        return
+    contents = certificate | {"users": b"", "ca.crt": certificate["tls.crt"], "ticket-keys": os.urandom(160), "scram-secret": b"x" * 44, "password": b"secret\n"}
+    for path in files_named(yaml.safe_load(text)):
+        place = tmp_path / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not path.endswith(".sock"):
+            place.write_bytes(contents[place.name])
+            place.chmod(0o440)
+    file = tmp_path / "gatepost.yaml"
+    file.write_text(text.replace("/etc/gatepost/", f"{tmp_path}/etc/gatepost/").replace("/run/gatepost/", f"{tmp_path}/run/gatepost/"))
+    ran = subprocess.run([gatepost, "check", "--config", file], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def of_existing(case):
+    return yaml.safe_load((CHART / "ci" / f"{case}-values.yaml").read_text()).get("existingConfigMap")
+
+
+def test_its_files_are_mounted(helm, case):
+    pod, container, text = parts(helm, case)
+    volumes = {one["name"] for one in pod["volumes"]}
+    mounts = {one["mountPath"]: one for one in container["volumeMounts"]}
+    assert {one["name"] for one in mounts.values()} <= volumes
+    assert not any("subPath" in one for one in mounts.values())
+    for path in files_named(yaml.safe_load(text or "{}")):
+        folder = str(pathlib.PurePath(path).parent)
+        assert folder in mounts, f"{path} is on no volume"
+        assert mounts[folder].get("readOnly") or folder == "/run/gatepost"
+
+
+def test_ports_lead_from_the_service_to_a_listener(helm, case):
+    objects = helm.objects(case)
+    pod, container, text = parts(helm, case)
+    named = {one["name"]: one["containerPort"] for one in container["ports"]}
+    assert len(named) == len(container["ports"]) and min(named.values()) >= 1024
+    for service in (one for one in objects if one["kind"] == "Service"):
+        assert service["spec"]["selector"].items() <= of_kind(objects, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+        assert {one["targetPort"] for one in service["spec"]["ports"]} <= named.keys()
+    policy = of_kind(objects, "NetworkPolicy")["spec"]
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= named.keys()
+    if text:
+        config = yaml.safe_load(text)
+        listening = {int(one["address"].rpartition(":")[2]) for one in config["listeners"]} | {int(config["admin"]["address"].rpartition(":")[2])}
+        assert listening == set(named.values())
+
+
+def test_it_may_connect_where_it_must(helm):
+    policy = {name: of_kind(helm.objects(name), "NetworkPolicy")["spec"]["egress"] for name in ("cert-manager", "redis", "sentinel")}
+    where = {name: {(rule["ports"][0]["port"], rule.get("to", [{"ipBlock": {"cidr": "any"}}])[0]["ipBlock"]["cidr"]) for rule in rules} for name, rules in policy.items()}
+    dns = (53, "any")
+    assert where["cert-manager"] == {dns, (25, "192.0.2.1/32"), (25, "2001:db8::1/128"), (2525, "any"), (25, "any")}
+    assert where["redis"] == {dns, (25, "any"), (6380, "any")}
+    assert where["sentinel"] == {dns, (25, "any"), (26379, "10.1.0.1/32"), (26379, "10.1.0.2/32"), (26379, "fd00::3/128"), (6379, "any")}
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("minimal", 10 + 60 + 300 + 10), ("cert-manager", 10 + 60 + 600 + 10)])
+def test_grace_is_what_a_drain_may_take(helm, name, seconds):
+    pod, container, text = parts(helm, name)
+    config = yaml.safe_load(text)
+    assert pod["terminationGracePeriodSeconds"] == seconds
+    assert config["drain"] == {"delay": "10s", "timeout": "60s"}
+    assert container["lifecycle"]["preStop"]["exec"]["command"] == ["gatepost", "drain", "--wait", "--admin", f"unix:{config['admin']['socket']}"]
+
+
+def test_a_pod_is_seen_to_be_unready_before_it_stops_to_accept(helm):
+    pod, container, text = parts(helm, "minimal")
+    probe = container["readinessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] < 10
+
+
+def test_a_changed_configuration_replaces_the_pods(helm):
+    def sums(*words):
+        text = helm.template("--values", CHART / "ci/minimal-values.yaml", *words).stdout
+        return [line for line in text.splitlines() if "checksum/config" in line]
+
+    assert len(sums()) == 1 and sums() == sums("--set", "replicaCount=5")
+    assert sums() != sums("--set", "config.session.max_errors=5")
+    assert sums("--set", "configChecksum.enabled=false") == []
+
+
+def test_alerts_are_those_of_the_files(helm):
+    rule = of_kind(helm.objects("monitoring"), "PrometheusRule")["spec"]["groups"]
+    there = {group["name"]: [dict(one) for one in group["rules"]] for group in rule}
+    for name in ("rules", "alerts"):
+        file = yaml.safe_load((CHART.parent.parent / f"prometheus/gatepost-{name}.yaml").read_text())["groups"][0]
+        wanted = [one for one in file["rules"] if one.get("alert") != "GatepostMailFlowStopped"]
+        for one in wanted:
+            if "alert" in one:
+                one["annotations"]["runbook_url"] = "https://wiki.example.org/gatepost/" + one["annotations"]["runbook_url"]
+        assert there[f"gatepost-{name}"] == wanted
+
+
+def test_dashboards_are_those_of_the_files(helm):
+    files = {path.name: path.read_text() for path in (CHART.parent.parent / "grafana").glob("*.json")}
+    there = {name: text for one in helm.objects("monitoring") if one["kind"] == "ConfigMap" for name, text in one["data"].items() if name.endswith(".json")}
+    assert {name: text.rstrip("\n") for name, text in there.items()} == {name: text.rstrip("\n") for name, text in files.items()}
+    # kubectl keeps what it applied in an annotation of 256 KiB at most.
+    assert max(len(text) for text in there.values()) < 250_000
