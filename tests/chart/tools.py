@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 
 import yaml
@@ -116,3 +117,19 @@ def strict(schema, top=False):
     return made
 
 
+def main():
+    """Makes everything ahead of the tests, so that what cannot be had is said once."""
+    try:
+        for name in PROGRAMS:
+            print(program(name).relative_to(ROOT), flush=True)
+        for make in (operator_reader, definition_schemas):
+            print(make().relative_to(ROOT), flush=True)
+        print(SCHEMAS, "for", *kubernetes_schemas(), flush=True)
+    except Missing as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

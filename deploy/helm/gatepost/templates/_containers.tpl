@@ -27,7 +27,7 @@ envFrom:
     {{- include "gatepost.volumeMounts" . | nindent 4 }}
 {{- end -}}
 
-{{- /* The files are replaced only as long as the pod is new: a container that is started again finds them. */ -}}
+{{- /* Runs once in the life of a pod, before everything else. */ -}}
 {{- define "gatepost.selfSigned" -}}
 - name: self-signed
   image: {{ .Values.tls.selfSigned.image }}
