@@ -54,6 +54,8 @@ REFUSED = {
     "no Redis": ("redis.enabled=true", "redis.external.addresses"),
     "two Redis": ("redis.enabled=true,redis.external.addresses={a:1,b:1}", "Sentinel"),
     "a password": ("config.upstreams[0].name=a,config.upstreams[0].servers={b:25},config.upstreams[0].password=secret", "a password stands in the values"),
+    "a password of digits": ("config.upstreams[0].name=a,config.upstreams[0].servers={b:25},config.upstreams[0].password=\"12\"", "a password stands in the values"),
+    "a password in a URL": ("config.backends.redis.type=redis,config.backends.redis.url=redis://me:secret@redis:6379/0", "a password stands in the values"),
     "an alert that is not there": ("metrics.prometheusRule.enabled=true,metrics.prometheusRule.disabled.GatepostUp=true", "no alert GatepostUp"),
     "both monitors": ("metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "counted twice"),
     "egress that nobody knows": ("existingConfigMap=a", "networkPolicy.extraEgress"),
@@ -66,6 +68,12 @@ def test_refused(helm, what):
     values, said = REFUSED[what]
     ran = helm.template("--values", MINIMAL, "--set", values)
     assert ran.returncode != 0 and said in ran.stderr, ran.stderr or "it was rendered"
+
+
+@pytest.mark.parametrize("values", ["config.upstreams[0].password=${PASSWORD}", "config.backends.redis.url=redis://me:${PASSWORD}@redis:6379/0"])
+def test_a_name_of_the_environment_is_no_password(helm, values):
+    ran = helm.template("--values", MINIMAL, "--set", f"config.upstreams[0].name=a,config.upstreams[0].servers={{b:25}},{values}")
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@
 {{- end -}}
 {{- range list "tls" "backends" -}}{{- if not (get $whole .) -}}{{- $_ := unset $whole . -}}{{- end -}}{{- end -}}
 {{- $text := toYaml $whole -}}
-{{- if regexMatch "(?m)^[ -]*password: *[^ \"$]" $text -}}
+{{- if or (regexMatch "(?m)^[ -]*password: *([^ \"$]|\"[^\"$])" $text) (regexMatch "://[^/ ]*:[^/ $@]+@" $text) -}}
 {{- fail "config: a password stands in the values. Use password_file with extraSecretMounts, or ${NAME} with extraEnv" -}}
 {{- end -}}
 {{- $text -}}
