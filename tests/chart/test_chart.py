@@ -30,6 +30,14 @@ def test_the_same_twice(helm):
         assert word not in texts
 
 
+def test_packed_it_is_the_same(helm, tmp_path):
+    """Nothing that the templates read is left out by .helmignore."""
+    packed = helm.run("package", CHART, "--destination", tmp_path)
+    assert packed.returncode == 0, packed.stderr
+    ran = helm.template("--values", CHART / "ci/monitoring-values.yaml", chart=next(tmp_path.glob("gatepost-*.tgz")))
+    assert ran.stdout == helm.case("monitoring")
+
+
 REFUSED = {
     "a key that is not there": ("replicaCont=3", "replicaCont"),
     "one further in": ("service.typ=ClusterIP", "typ"),
