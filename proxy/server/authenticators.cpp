@@ -333,6 +333,7 @@ void Authenticators::reload() {
 }
 
 void Authenticators::stop_pool() {
+    if (std::exchange(is_stopped_, true)) return;
     if (pool_) pool_->stop();
     for (const Opened& opened : opened_) {
         if (opened.auxprop && !opened.auxprop->stop()) sasl_->is_free = false;

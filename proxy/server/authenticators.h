@@ -58,7 +58,8 @@ class Authenticators {
     /// and is logged.
     void reload();
 
-    /// Before any executor dies that verdicts are posted to.
+    /// Before any executor dies that verdicts are posted to. May take seconds, the first time; any thread,
+    /// one at a time.
     void stop_pool();
     /// For metrics; requires that start() succeeded.
     [[nodiscard]] const auth::VerifyCache& cache() const { return *cache_; }
@@ -129,6 +130,7 @@ class Authenticators {
     std::shared_ptr<Sasl> sasl_;
     std::unique_ptr<auth::CyrusEngine> engine_;
     std::unique_ptr<auth::VerifyPool> pool_;
+    bool is_stopped_ = false;
     observe::LogSink* log_ = nullptr;
     net::BackgroundThread* background_ = nullptr;
     net::Resolver* resolver_ = nullptr;
