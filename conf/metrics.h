@@ -333,15 +333,15 @@ inline constexpr std::span<const double> kNoBuckets{};
     X(auth_duration_seconds, kHistogram, kAuthBuckets, (Axis::backend, Axis::auth_outcome), \
       "From the AUTH command to its last reply, the configured failure delay included; invalid_credentials is all that is " \
       "answered 535, backend_error all that is not because of the user.") \
-    X(auth_cache_lookups_total, kCounter, kNoBuckets, (Axis::backend, Axis::cache_result), \
+    X(auth_cache_lookups_total, kCounter, kNoBuckets, (Axis::configured_backend, Axis::cache_result), \
       "Passwords looked for among those that were right a moment ago; a hit asks nobody and hashes nothing.") \
     X(auth_cache_entries, kGauge, kNoBuckets, (Axis::configured_backend), \
       "Passwords remembered now, those included whose time is over and that nobody has asked for since.") \
-    X(auth_backend_requests_total, kCounter, kNoBuckets, (Axis::backend, Axis::backend_result), \
+    X(auth_backend_requests_total, kCounter, kNoBuckets, (Axis::configured_backend, Axis::backend_result), \
       "Questions to credential backends; denied is an unknown user or, where the backend judges passwords itself, a refused one.") \
-    X(auth_backend_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::backend), \
+    X(auth_backend_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::configured_backend), \
       "From a question to a credential backend to its answer, hashing not included.") \
-    X(auth_backend_connections, kLive, kNoBuckets, (Axis::backend), \
+    X(auth_backend_connections, kLive, kNoBuckets, (Axis::configured_backend), \
       "Connections to credential backends that stand now, where they are kept.") \
     X(auth_backend_up, kGauge, kNoBuckets, (Axis::configured_backend), \
       "0 while a credential backend could not be reached or did not answer when it was asked last; 1 also before it is asked.") \

@@ -64,6 +64,10 @@ class MetricsLayout {
     [[nodiscard]] std::array<std::size_t, conf::kMostAxes> positions_of(conf::Metric metric,
                                                                         std::size_t series) const noexcept;
 
+    /// Not "none", which only AUTH commands are counted under.
+    [[nodiscard]] bool is_configured(BackendIndex backend) const noexcept {
+        return static_cast<std::size_t>(backend) < size_of(conf::Axis::configured_backend);
+    }
     [[nodiscard]] UpstreamIndex upstream_of(EndpointIndex endpoint) const noexcept {
         return labels_.endpoints[static_cast<std::size_t>(endpoint)].upstream;
     }

@@ -116,8 +116,7 @@ class MetricsRegistry {
 
     template <conf::Metric kMetric>
     void set_backend(BackendIndex backend, double value) noexcept {
-        if (static_cast<std::size_t>(backend) < layout_.size_of(conf::Axis::configured_backend))
-            set<kMetric>(value, backend);
+        if (layout_.is_configured(backend)) set<kMetric>(value, backend);
     }
 
     [[nodiscard]] std::atomic<double>& gauge_of(conf::Metric metric, std::size_t cell) const noexcept {

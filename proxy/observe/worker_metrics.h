@@ -112,9 +112,11 @@ class WorkerMetrics {
         add<Metric::policy_decisions_total>(1, policy, decision);
     }
     void auth_cache_looked_up(BackendIndex backend, conf::CacheResult result) {
+        if (!layout_.is_configured(backend)) return;
         add<Metric::auth_cache_lookups_total>(1, backend, result);
     }
     void auth_backend_answered(BackendIndex backend, conf::BackendResult result, Duration took) {
+        if (!layout_.is_configured(backend)) return;
         add<Metric::auth_backend_requests_total>(1, backend, result);
         observe<Metric::auth_backend_request_duration_seconds>(took, backend);
     }

@@ -116,6 +116,10 @@ TEST(MetricsRegistry, EveryFactLandsInItsOwnSeries) {
     registry.set_auth_cache_entries(local, 12);
     registry.set_auth_backend_up(local, false);
     registry.set_auth_backend_up(registry.backend("nobody"), false);
+    worker.auth_cache_looked_up(local, conf::CacheResult::kHit);
+    worker.auth_cache_looked_up(registry.backend("nobody"), conf::CacheResult::kMiss);
+    worker.auth_backend_answered(local, conf::BackendResult::kDenied, 5ms);
+    worker.auth_backend_answered(registry.backend("nobody"), conf::BackendResult::kOk, 5ms);
     worker.command_answered(kSubmission, conf::CommandVerb::kRcpt, conf::reply_class_of(550));
     worker.protocol_error(kSubmission, conf::ProtocolError::kSmuggling);
     worker.message_finished(kSubmissions, UpstreamIndex{1}, accepted(4096, 2s));
@@ -139,8 +143,11 @@ TEST(MetricsRegistry, EveryFactLandsInItsOwnSeries) {
     }
     const std::map<std::string, double> want{
         {"auth_backend_up{backend=\"local\"}", 0},
+        {"auth_backend_request_duration_seconds_count{backend=\"local\"}", 1},
+        {"auth_backend_requests_total{backend=\"local\",result=\"denied\"}", 1},
         {"auth_blocks_total{scope=\"network\",reason=\"failures\"}", 1},
         {"auth_cache_entries{backend=\"local\"}", 12},
+        {"auth_cache_lookups_total{backend=\"local\",result=\"hit\"}", 1},
         {"buffers_in_use_bytes", 4000},
         {"config_reloads_total{trigger=\"api\",result=\"failed\"}", 1},
         {"connection_duration_seconds_count{listener=\"submission\"}", 1},
