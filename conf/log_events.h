@@ -38,7 +38,7 @@ namespace gatepost::conf {
     X(recipients_refused, "recipients that were refused") \
     X(size,           "octets of the message as sent upstream") \
     X(result,         "accepted, tempfail, permfail or aborted") \
-    X(origin,         "whose answer or fault the result is: gateway, upstream or client") \
+    X(origin,         "whose answer or fault the result is: gateway, upstream, client or policy") \
     X(reply,          "the reply that the client got or would have got, without the session id") \
     X(code,           "reply code") \
     X(duration,       "seconds that it took") \

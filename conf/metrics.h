@@ -74,7 +74,7 @@ namespace gatepost::conf {
 #define GATEPOST_MESSAGE_RESULTS(X) \
     X(kAccepted, "accepted") X(kTempfail, "tempfail") X(kPermfail, "permfail") X(kAborted, "aborted")
 #define GATEPOST_RECIPIENT_RESULTS(X) X(kAccepted, "accepted") X(kTempfail, "tempfail") X(kPermfail, "permfail")
-#define GATEPOST_ORIGINS(X) X(kGateway, "gateway") X(kUpstream, "upstream") X(kClient, "client")
+#define GATEPOST_ORIGINS(X) X(kGateway, "gateway") X(kUpstream, "upstream") X(kClient, "client") X(kPolicy, "policy")
 #define GATEPOST_CONNECT_RESULTS(X) \
     X(kOk, "ok") X(kRefused, "refused") X(kUnreachable, "unreachable") X(kTimeout, "timeout") X(kDns, "dns") \
     X(kTls, "tls") X(kGreeting4xx, "greeting_4xx") X(kGreeting5xx, "greeting_5xx") X(kProtocol, "protocol") X(kLost, "lost") \
@@ -372,9 +372,10 @@ inline constexpr std::span<const double> kNoBuckets{};
     X(smtp_protocol_errors_total, kCounter, kNoBuckets, (Axis::listener, Axis::protocol_error), \
       "Breaches of the protocol by clients.") \
     X(messages_total, kCounter, kNoBuckets, (Axis::listener, Axis::upstream, Axis::message_result, Axis::origin), \
-      "Mail transactions that ended; origin says whose answer or fault the result is.") \
+      "Mail transactions that ended; origin says whose answer or fault the result is: policy is what a rule that the operator " \
+      "wrote decided (a limit, a size, the recipients), gateway is Gatepost's own.") \
     X(recipients_total, kCounter, kNoBuckets, (Axis::upstream, Axis::recipient_result, Axis::origin), \
-      "RCPT commands by outcome.") \
+      "RCPT commands by outcome; origin as for messages.") \
     X(message_bytes_total, kCounter, kNoBuckets, (Axis::upstream, Axis::message_result), \
       "Octets of message data sent to upstream servers, by what became of the mail transaction.") \
     X(message_recipients, kHistogram, kRecipientBuckets, (Axis::upstream), "Recipients of accepted messages.") \

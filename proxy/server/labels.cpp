@@ -127,7 +127,7 @@ conf::Origin to_label(session::Origin origin) {
 static_assert(static_cast<int>(session::Result::kAborted) == static_cast<int>(conf::MessageResult::kAborted));
 static_assert(static_cast<int>(session::Result::kPermanent) ==
               static_cast<int>(conf::MessageResult::kPermfail));
-static_assert(static_cast<int>(session::Origin::kClient) == static_cast<int>(conf::Origin::kClient));
+static_assert(static_cast<int>(session::Origin::kPolicy) == static_cast<int>(conf::Origin::kPolicy));
 
 conf::AuthResult to_label(const session::AuthEnded& fact) {
     using enum conf::AuthResult;

@@ -26,8 +26,8 @@ Origin origin_of(CloseReason reason) {
         case CloseReason::kErrorLimit:
         case CloseReason::kProtocolError:
         case CloseReason::kKicked: return Origin::kClient;
-        case CloseReason::kDrain:
-        case CloseReason::kRateLimit: break;
+        case CloseReason::kRateLimit: return Origin::kPolicy;
+        case CloseReason::kDrain: break;
     }
     return Origin::kGateway;
 }

@@ -199,7 +199,7 @@ class Conversation {
     [[nodiscard]] bool counts_recipients(std::uint32_t rule) const;
     [[nodiscard]] std::vector<LimitCharge*> charges_of_bytes() const;
     void proceed();
-    void refuse_step(const smtp::Reply& reply, bool closes);
+    void refuse_step(const smtp::Reply& reply, Origin origin, bool closes);
     void refuse_connection(const smtp::Reply& reply, bool closes);
     void admit();
     [[nodiscard]] policy::LimitBatch more_bytes(std::uint64_t size) const;

@@ -67,7 +67,8 @@ struct AuthEnded {
 };
 
 enum class Result { kAccepted, kTransient, kPermanent, kAborted };
-enum class Origin { kGateway, kUpstream, kClient };
+/// Whose answer or doing it is. What a rule that the operator wrote refuses is no fault of Gatepost's.
+enum class Origin { kGateway, kUpstream, kClient, kPolicy };
 
 /// The rules against guessing refuse this attempt; AuthEnded follows when the client is told (or has left).
 struct GuessRefused {

@@ -128,12 +128,13 @@ void Conversation::take_refusal(policy::LimitRefusal refusal) {
     if (rule.counted == policy::Counted::kBytes && limited_->message_size > burst)
         refusal.retry_after = Duration::max();
     if (waits_for_room(*limited_, refusal)) return enter(State::kAwaitingRoom);
-    refuse_step(policy::limit_reply(reply_to(limited_->what), rule, refusal),
+    refuse_step(policy::limit_reply(reply_to(limited_->what), rule, refusal), Origin::kPolicy,
                 refusal.action == policy::LimitAction::kClose);
 }
 
+/// No rule has refused: the store that Gatepost counts in is away.
 void Conversation::allowance_unknown() {
-    refuse_step(policy::limit_unknown_reply(reply_to(limited_->what)), false);
+    refuse_step(policy::limit_unknown_reply(reply_to(limited_->what)), Origin::kGateway, false);
 }
 
 /// The store owes an answer for longer than it may take itself.
@@ -226,7 +227,7 @@ void Conversation::proceed() {
     }
 }
 
-void Conversation::refuse_step(const smtp::Reply& reply, bool closes) {
+void Conversation::refuse_step(const smtp::Reply& reply, Origin origin, bool closes) {
     const LimitedStep::What what = limited_->what;
     limited_.reset();
     switch (what) {
@@ -240,11 +241,11 @@ void Conversation::refuse_step(const smtp::Reply& reply, bool closes) {
         case LimitedStep::What::kMail:
             enter(State::kAwaitingCommand);
             pass_on(Verb::kMail, reply);
-            end_message(Origin::kGateway, reply.code, reply.text);
+            end_message(origin, reply.code, reply.text);
             break;
         case LimitedStep::What::kRecipient:
             enter(State::kAwaitingCommand);
-            note_refused_recipient(reply, Origin::kGateway);
+            note_refused_recipient(reply, origin);
             pass_on(Verb::kRcpt, reply);
             break;
         case LimitedStep::What::kChunk:
@@ -252,8 +253,8 @@ void Conversation::refuse_step(const smtp::Reply& reply, bool closes) {
                 say(reply);
                 break;
             }
-            return refuse_data(reply, Origin::kGateway);
-        case LimitedStep::What::kEndOfData: refuse_whole_message(reply, Origin::kGateway); break;
+            return refuse_data(reply, origin);
+        case LimitedStep::What::kEndOfData: refuse_whole_message(reply, origin); break;
     }
     if (closes) close(CloseReason::kRateLimit);
 }

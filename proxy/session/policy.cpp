@@ -37,7 +37,7 @@ std::optional<Conversation::RecipientRefusal> Conversation::policy_on_recipient(
 /// The message has grown beyond the limit.
 void Conversation::refuse_size() {
     actions_.report(PolicyRefused{Policy::kSize, ""});
-    refuse_data(replies::kTooLarge, Origin::kGateway);
+    refuse_data(replies::kTooLarge, Origin::kPolicy);
 }
 
 }  // namespace gatepost::session

@@ -91,7 +91,7 @@ void Conversation::add_recipient(ByteView argument) {
     if (const auto refusal = refusal_of_recipient(argument)) {
         const smtp::StaticReply& reply = refusal->reply;
         if (refusal->policy) actions_.report(*refusal->policy);
-        note_refused_recipient(smtp::to_reply(reply), Origin::kGateway);
+        note_refused_recipient(smtp::to_reply(reply), refusal->policy ? Origin::kPolicy : Origin::kGateway);
         if (reply.code == 501 || reply.code == 555) return refuse(Verb::kRcpt, reply);
         return answer(Verb::kRcpt, reply);
     }

@@ -3,6 +3,7 @@ import re
 
 from harness.client import Client, plain
 from harness.gatepost import USERS
+from harness.limits import rule
 from harness.process import wait_until
 
 USER = "alice@example.com"
@@ -69,3 +70,17 @@ def test_a_block_is_counted_when_it_begins_not_for_each_attempt_refused(make_gat
         assert client.command(f"AUTH PLAIN {plain(USER, 'wrong')}") == 454
     assert gate.metric("gatepost_auth_blocked_attempts_total", scope="ip") == 1
     assert blocks() == 1
+
+
+def test_what_a_rule_refuses_is_no_fault_of_the_gateways(make_gatepost, sink):
+    """Else limits that do what they are told to would use up the error budget (docs/monitoring.md)."""
+    gate = make_gatepost(sink.port, {"limits": [rule(rate="2/1h")]})
+    with Client(gate.tls_port, implicit_tls=True) as client:
+        client.ehlo()
+        client.login(USER, USERS[USER])
+        for _ in range(2):
+            assert client.mail(b"x\r\n", sender=USER) == 250
+        assert client.command("MAIL FROM:<a@example.com>") == 451
+    gate.wait_for_metric("gatepost_messages_total", 1, result="tempfail", origin="policy")
+    assert gate.metric("gatepost_messages_total", origin="gateway") == 0
+    assert wait_until(lambda: "result=tempfail origin=policy code=451" in gate.log)

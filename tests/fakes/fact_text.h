@@ -15,7 +15,7 @@ inline std::string_view to_text(session::Result result) {
 }
 
 inline std::string_view to_text(session::Origin origin) {
-    constexpr std::string_view kNames[] = {"gateway", "upstream", "client"};
+    constexpr std::string_view kNames[] = {"gateway", "upstream", "client", "policy"};
     return kNames[static_cast<int>(origin)];
 }
 

@@ -15,7 +15,7 @@ DASHBOARD = dashboard(
         number("Ready", "short", "Instances that serve new sessions: what /readyz answers.", total("gatepost_ready{F}"), width=2, colours=steps(RED, (1, GREEN))),
         number("Draining", "short", "Instances that are shutting down and let their sessions finish.", total("gatepost_draining{F}"), width=2, colours=steps(GREEN, (1, ORANGE))),
         number("Version", "none", "Versions that run now, and how many instances of each.", Query("count by (version) (gatepost_build_info{F})", "{{version}}"), shows="value_and_name"),
-        number("Not failed by Gatepost", "percentunit", "Of all mail transactions now; the objective is 99.9 %. What the upstream refuses or the client gives up is not failed by Gatepost, what limits put off is.",
+        number("Not failed by Gatepost", "percentunit", "Of all mail transactions now; the objective is 99.9 %. What the upstream or a rule of the operator refuses, or the client gives up, is not failed by Gatepost.",
                Query(f"1 - {rate_of(OURS)} / {rate_of('gatepost_messages_total{LU}')}"), colours=steps(RED, (0.99, ORANGE), (0.999, GREEN)), decimals=3),
         number("Certificates: days left", "d", "Until the first of the loaded certificates expires.", Query("(min(gatepost_tls_certificate_not_after_timestamp_seconds{F}) - time()) / 86400"),
                colours=steps(RED, (3, ORANGE), (14, GREEN)), decimals=0),
@@ -31,7 +31,7 @@ DASHBOARD = dashboard(
     ),
     (
         "Errors",
-        series("Failed messages: whose answer", "cps", "Transactions that were not accepted. gateway: Gatepost or a limit said so; upstream: the mail server behind it; client: it gave up.",
+        series("Failed messages: whose answer", "cps", "Transactions that were not accepted. gateway: Gatepost itself; policy: a limit or another rule that the operator wrote; upstream: the mail server behind it; client: it gave up.",
                rate('gatepost_messages_total{LU,result!="accepted"}', "origin, result"), width=6, stacked=True),
         series("Refusals to clients", "cps", "Commands that were answered 4xx or 5xx.", rate('gatepost_smtp_commands_total{L,reply_class=~"4xx|5xx"}', "verb, reply_class"), width=6, stacked=True),
         series("Connections refused", "cps", "Closed before their session began, by why.", rate("gatepost_connections_rejected_total{L}", "reason"), width=6, stacked=True),
