@@ -269,7 +269,8 @@ enum class MetricKind : std::uint8_t {
     kLive,       ///< a gauge of what is there now: each worker adds and takes away, a scrape adds up
     kHistogram,  ///< as kCounter, by buckets
     kGauge,      ///< one value for the process, set by whoever knows it
-    kSampled,    ///< a gauge read from the operating system during the scrape
+    kSampled,    ///< a gauge that is read from where it is known during the scrape: the operating system,
+                 ///< mostly
     kSampledCounter,
 };
 
@@ -347,6 +348,9 @@ inline constexpr std::span<const double> kNoBuckets{};
       "0 while a credential backend could not be reached or did not answer when it was asked last; 1 also before it is asked.") \
     X(auth_blocks_total, kCounter, kNoBuckets, (Axis::guessing_scope, Axis::block_reason), \
       "Failures after which an address, network or user of a network was asked to wait (auth.guessing): blocks begun, not attempts refused.") \
+    X(auth_blocks_active, kSampled, kNoBuckets, (Axis::guessing_scope), \
+      "Blocks now, as far as this process knows: those that it saw begin, and those by which it refused an attempt. With limit_store: redis " \
+      "other replicas may know of more, and of the same; one that was lifted elsewhere counts until it would have ended. At most 65,536.") \
     X(auth_blocked_attempts_total, kCounter, kNoBuckets, (Axis::guessing_scope), \
       "AUTH exchanges refused before any password was looked at, by whose failures were too many (auth.guessing).") \
     X(auth_delayed_attempts_total, kCounter, kNoBuckets, (), \

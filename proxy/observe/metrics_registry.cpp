@@ -145,6 +145,9 @@ class MetricsRegistry::Collector final : public prometheus::Collectable {
             case Metric::log_messages_total:
                 return log == nullptr ? 0
                                       : static_cast<double>(log->lines(static_cast<conf::LogLevel>(series)));
+            case Metric::auth_blocks_active:
+                return static_cast<double>(
+                    registry_.auth_blocks_active(static_cast<conf::GuessingScope>(series), Clock::now()));
             case Metric::log_dropped_total: return log == nullptr ? 0 : static_cast<double>(log->dropped());
             case Metric::process_cpu_seconds_total: return process_.cpu_seconds;
             case Metric::process_open_fds: return process_.open_fds;
@@ -252,6 +255,27 @@ void MetricsRegistry::forget_retired() const {
 std::string MetricsRegistry::config_hash() const {
     const std::lock_guard lock(process_->mutex);
     return process_->config_hash;
+}
+
+void MetricsRegistry::auth_block_noted(conf::GuessingScope scope, std::string_view key, TimePoint now,
+                                       TimePoint until) {
+    const std::lock_guard lock(process_->mutex);
+    process_->auth_blocks.note(scope, key, now, until);
+}
+
+void MetricsRegistry::auth_block_lifted(std::string_view key) {
+    const std::lock_guard lock(process_->mutex);
+    process_->auth_blocks.forget(key);
+}
+
+void MetricsRegistry::forget_auth_blocks() {
+    const std::lock_guard lock(process_->mutex);
+    process_->auth_blocks = {};
+}
+
+std::size_t MetricsRegistry::auth_blocks_active(conf::GuessingScope scope, TimePoint now) const {
+    const std::lock_guard lock(process_->mutex);
+    return process_->auth_blocks.active(scope, now);
 }
 
 std::size_t MetricsRegistry::generations() const {

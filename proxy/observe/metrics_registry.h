@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "proxy/base/clock.h"
+#include "proxy/observe/auth_blocks.h"
 #include "proxy/observe/cell_map.h"
 #include "proxy/observe/metrics_layout.h"
 #include "proxy/observe/worker_metrics.h"
@@ -80,6 +81,12 @@ class MetricsRegistry {
         set<conf::Metric::upstream_up>(up ? 1 : 0, endpoint);
     }
 
+    // Blocks of auth.guessing (auth_blocks.h), for all generations. Any thread.
+    void auth_block_noted(conf::GuessingScope scope, std::string_view key, TimePoint now, TimePoint until);
+    void auth_block_lifted(std::string_view key);
+    /// The rules are others now: whom they refuse is to be seen.
+    void forget_auth_blocks();
+
     void set_limit_store_up(bool up) { set<conf::Metric::rate_limit_store_up>(up ? 1 : 0, 0U); }
     void set_limit_replicas(unsigned replicas) { set<conf::Metric::rate_limit_replicas>(replicas); }
     void set_upstream_connections_limit(UpstreamIndex upstream, std::uint64_t limit) {
@@ -130,6 +137,7 @@ class MetricsRegistry {
     void drop_retired() const;
     void forget_retired() const;
     [[nodiscard]] std::string config_hash() const;
+    [[nodiscard]] std::size_t auth_blocks_active(conf::GuessingScope scope, TimePoint now) const;
 
     /// What a reload does not begin anew.
     struct OfProcess {
@@ -139,6 +147,7 @@ class MetricsRegistry {
         std::array<std::atomic<double>, conf::kMetrics.size()> gauges{};  ///< of is_of_process(), by metric
         std::mutex mutex;
         std::string config_hash;
+        AuthBlocks auth_blocks;
     };
 
     const MetricsLayout layout_;

@@ -77,10 +77,13 @@ GuessingVerdict Guessing::verdict(const PeerAddress& address, ByteView user,
         const auto* refused = std::get_if<Refused>(&answers[at]);
         if (refused == nullptr) continue;
         if (!refuse || refused->retry_after > refuse->retry_after) {
-            refuse = RefuseGuess{rules[at], refused->retry_after};
+            refuse = RefuseGuess{.rule = rules[at], .retry_after = refused->retry_after};
         }
     }
-    if (refuse) return *refuse;
+    if (refuse) {
+        refuse->key = key_of(refuse->rule, address, user).text;
+        return *refuse;
+    }
     if (unavailable) return CannotTell{};
     return go_on;
 }

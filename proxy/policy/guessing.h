@@ -21,6 +21,7 @@ struct GuessingSettings {
     struct Failures {
         std::uint64_t count = 0;
         Duration per{};
+        bool operator==(const Failures&) const = default;
     };
 
     // Nothing: that rule is off.
@@ -30,6 +31,7 @@ struct GuessingSettings {
     std::optional<Duration> per_user_delay;  ///< the longest delay
     unsigned ipv4_prefix = 24;               ///< what a network is
     unsigned ipv6_prefix = 64;
+    bool operator==(const GuessingSettings&) const = default;
 };
 
 enum class GuessingRule { kIp, kNetwork, kUserAndNetwork, kUser };
@@ -48,6 +50,7 @@ struct GoOn {
 struct RefuseGuess {
     GuessingRule rule = GuessingRule::kIp;
     Duration retry_after{};
+    std::string key{};  ///< under which the failures are counted
     bool operator==(const RefuseGuess&) const = default;
 };
 
@@ -83,6 +86,8 @@ class Guessing {
     };
     /// Which rule counts under `key`; nothing when none does.
     [[nodiscard]] std::optional<KeyOwner> owner_of(ByteView key) const;
+
+    bool operator==(const Guessing&) const = default;
 
   private:
     [[nodiscard]] std::vector<GuessingRule> rules_for(const PeerAddress& address, ByteView user) const;

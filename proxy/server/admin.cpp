@@ -13,6 +13,14 @@ namespace gatepost::server {
 using conf::LogEvent;
 using conf::LogField;
 
+namespace {
+
+const policy::Guessing& guessing_of(const Plan& plan) {
+    return plan.listeners.front().session.guessing;
+}
+
+}  // namespace
+
 bool Admin::open(observe::AdminSources sources) {
     return open_http(std::move(sources)) && open_socket();
 }
@@ -22,11 +30,15 @@ LimitBooks Admin::books() const {
     return {.store = *limits_seen_.store,
             .inventory = *limits_seen_.inventory,
             .limits = session.limits,
-            .guessing = session.guessing};
+            .guessing = session.guessing,
+            .forgotten = [&registry = parts_.registry](std::string_view key) {
+                registry.auth_block_lifted(key);
+            }};
 }
 
 void Admin::use(std::shared_ptr<const Plan> plan) {
     const std::shared_ptr<const Plan> before = std::exchange(plan_, std::move(plan));
+    if (guessing_of(*before) != guessing_of(*plan_)) parts_.registry.forget_auth_blocks();
     if (!limits_commands_) return;
     limits_commands_->use(books());
     bans_commands_->use(books());

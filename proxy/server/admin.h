@@ -10,6 +10,7 @@
 #include "proxy/observe/admin_http.h"
 #include "proxy/observe/admin_socket.h"
 #include "proxy/observe/log_sink.h"
+#include "proxy/observe/metrics_registry.h"
 #include "proxy/observe/worker_metrics.h"
 #include "proxy/server/admin_commands.h"
 #include "proxy/server/bans_commands.h"
@@ -28,6 +29,7 @@ class Admin {
         net::EventLoop& loop;
         observe::LogSink& log;
         observe::WorkerMetrics& metrics;
+        observe::MetricsRegistry& registry;  ///< of any generation: for what they share
         LimitStores& limit_stores;
         Operations& operations;
     };

@@ -96,6 +96,7 @@ void BansCommands::lift(const std::string& key, uid_t user, AdminSocket::Answer 
                                  if (!was_there) return answer(std::unexpected(was_there.error()));
                                  if (!*was_there)
                                      return answer(fail("no failures are counted under " + printable(key)));
+                                 if (books_->forgotten) books_->forgotten(key);
                                  const std::string what = "lifted the ban of " + printable(key);
                                  log_.log(conf::LogEvent::admin_command,
                                           {{conf::LogField::uid, user}, {conf::LogField::what, what}});

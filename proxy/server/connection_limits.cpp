@@ -1,5 +1,7 @@
 // What a connection asks of the store of limits, on its worker's thread.
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,6 +17,8 @@ struct GuessCount {
     std::size_t question = 0;
     policy::GuessingRule rule = policy::GuessingRule::kIp;
     std::uint64_t most = 0;
+    Duration wears_off_in{};  ///< one failure does
+    std::string key;
 };
 
 /// The user's own count only delays.
@@ -24,18 +28,30 @@ std::vector<GuessCount> guess_counts(const policy::Guessing& guessing,
     for (std::size_t i = 0; i < questions.size(); ++i) {
         const auto owner = guessing.owner_of(questions[i].key.text);
         if (owner && owner->rule != policy::GuessingRule::kUser)
-            counts.push_back({.question = i, .rule = owner->rule, .most = owner->rate.burst});
+            counts.push_back({.question = i,
+                              .rule = owner->rule,
+                              .most = owner->rate.burst,
+                              .wears_off_in = owner->rate.per / owner->rate.count,
+                              .key = questions[i].key.text});
     }
     return counts;
 }
 
+/// The next attempt is refused, for so long at most.
+struct Blocked {
+    bool is_new = false;
+    Duration how_long{};
+};
+
 /// With exactly so many the next attempt is refused; one more is of an attempt that was under way already.
-bool begins_block(const GuessCount& count, const policy::LimitAnswers& answers) {
-    if (count.question >= answers.size()) return false;
+std::optional<Blocked> block_by(const GuessCount& count, const policy::LimitAnswers& answers) {
+    if (count.question >= answers.size()) return std::nullopt;
     const policy::LimitAnswer& answer = answers[count.question];
-    if (const auto* const allowed = std::get_if<policy::Allow>(&answer)) return allowed->used == count.most;
-    const auto* const refused = std::get_if<policy::Refused>(&answer);
-    return refused != nullptr && refused->used == count.most;
+    if (const auto* const refused = std::get_if<policy::Refused>(&answer))
+        return Blocked{.is_new = refused->used == count.most, .how_long = refused->retry_after};
+    const auto* const allowed = std::get_if<policy::Allow>(&answer);
+    if (allowed == nullptr || allowed->used < count.most) return std::nullopt;
+    return Blocked{.is_new = true, .how_long = count.wears_off_in};
 }
 
 }  // namespace
@@ -58,7 +74,8 @@ void Connection::charge_limits(std::vector<policy::LimitQuestion> questions) {
         std::move(questions), worker_.loop().now(), worker_.loop(),
         [worker = &worker_, counts = std::move(counts)](const policy::LimitAnswers& answers) {
             for (const GuessCount& count : counts) {
-                if (begins_block(count, answers)) worker->block_begun(count.rule);
+                if (const auto block = block_by(count, answers))
+                    worker->blocked(count.rule, count.key, block->is_new, block->how_long);
             }
         });
 }

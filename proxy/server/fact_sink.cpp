@@ -53,7 +53,7 @@ void FactSink::take(SessionContext& context, std::string_view user, TimePoint no
             },
             [&](const session::AuthBegun&) { context.auth_began = now; },
             [&](const session::AuthEnded& ended) { take_auth(context, now, ended); },
-            [&](const session::GuessRefused& refused) { take_guess(context, refused); },
+            [&](const session::GuessRefused& refused) { take_guess(context, now, refused); },
             [&](const session::GuessDelayed& delayed) { take_guess(context, delayed); },
             [&](const session::LimitDecided& decided) { take_limit(context, user, decided); },
             [&](const session::PolicyRefused& refused) { take_policy(context, user, refused); },
@@ -150,8 +150,9 @@ void FactSink::take_auth(SessionContext& context, TimePoint now, const session::
     }
 }
 
-void FactSink::take_guess(const SessionContext& context, const session::GuessRefused& fact) {
+void FactSink::take_guess(const SessionContext& context, TimePoint now, const session::GuessRefused& fact) {
     metrics_.auth_blocked(to_label(fact.rule));
+    registry_.auth_block_noted(to_label(fact.rule), fact.key, now, now + fact.retry_after);
     log_.log(LogEvent::auth_blocked, {{LogField::session, context.id},
                                       {LogField::listener, context.listener_name},
                                       {LogField::client_ip, context.client_ip},

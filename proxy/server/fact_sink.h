@@ -78,7 +78,9 @@ class FactSink {
     /// The end of each callback of a connection, whose time was `now`.
     void event_over(SessionContext& session, TimePoint now, const session::Conversation& conversation,
                     bool in_handshake);
-    void block_begun(policy::GuessingRule rule);
+    /// A failure was counted under `key`, and who asks again before `until` is refused. `is_new`: only now.
+    void blocked(policy::GuessingRule rule, std::string_view key, bool is_new, TimePoint now,
+                 TimePoint until);
     void sent_upstream(const SessionContext& session, std::size_t octets) {
         metrics_.upstream_sent(session.upstream, octets);
     }
@@ -93,7 +95,7 @@ class FactSink {
     void count_octets(SessionContext& session);
     static void begin_message(SessionContext& session, TimePoint now);
     static void begin_phase(SessionContext& session, TimePoint now, session::MessagePhase phase);
-    void take_guess(const SessionContext& session, const session::GuessRefused& fact);
+    void take_guess(const SessionContext& session, TimePoint now, const session::GuessRefused& fact);
     void take_guess(const SessionContext& session, const session::GuessDelayed& fact);
     void take_limit(const SessionContext& session, std::string_view user, const session::LimitDecided& fact);
     void take_policy(const SessionContext& session, std::string_view user,

@@ -34,8 +34,10 @@ conf::PolicyDecision decision_of(session::Policy policy) {
 
 }  // namespace
 
-void FactSink::block_begun(policy::GuessingRule rule) {
-    metrics_.auth_block_begun(to_label(rule));
+void FactSink::blocked(policy::GuessingRule rule, std::string_view key, bool is_new, TimePoint now,
+                       TimePoint until) {
+    if (is_new) metrics_.auth_block_begun(to_label(rule));
+    registry_.auth_block_noted(to_label(rule), key, now, until);
 }
 
 void FactSink::take_limit(const SessionContext& context, std::string_view user,

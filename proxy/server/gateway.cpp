@@ -220,6 +220,7 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
         admin_.emplace(Admin::Parts{.loop = loop_,
                                     .log = log_,
                                     .metrics = metrics_,
+                                    .registry = *registry_,
                                     .limit_stores = *limit_stores_,
                                     .operations = *this},
                        current_->plan());

@@ -191,6 +191,7 @@ void LimitsCommands::reset(const std::string& key, uid_t user, AdminSocket::Answ
                              [this, key, user, answer = std::move(answer)](Result<bool> was_there) mutable {
                                  if (!was_there) return answer(std::unexpected(was_there.error()));
                                  if (!*was_there) return answer(nothing_counted(key));
+                                 if (books_->forgotten) books_->forgotten(key);
                                  const std::string what = "forgot what was counted under " + printable(key);
                                  log_.log(conf::LogEvent::admin_command,
                                           {{conf::LogField::uid, user}, {conf::LogField::what, what}});

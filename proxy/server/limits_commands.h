@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ struct LimitBooks {
     policy::LimitInventory& inventory;
     const policy::Limits& limits;
     const policy::Guessing& guessing;
+    std::function<void(std::string_view key)> forgotten{};  ///< an operator had a key forgotten
 };
 
 /// The first line of an answer to `limits list`, whose further lines are in this order: the columns. A last

@@ -90,7 +90,9 @@ class Worker final : private auth::VerdictReceiver {
         forgotten_limits_[{id.value, question}] = std::move(asked);
     }
     /// Too many guesses, counted for whichever configuration is served.
-    void block_begun(policy::GuessingRule rule) { current_->facts().block_begun(rule); }
+    void blocked(policy::GuessingRule rule, std::string_view key, bool is_new, Duration how_long) {
+        current_->facts().blocked(rule, key, is_new, loop_.now(), loop_.now() + how_long);
+    }
     [[nodiscard]] net::HandshakeSlots& handshakes() noexcept { return handshakes_; }
     [[nodiscard]] std::string session_id(ConnectionId id) const;
     /// Runs after the current callback, if the connection still lives.

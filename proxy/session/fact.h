@@ -74,6 +74,7 @@ enum class Origin { kGateway, kUpstream, kClient, kPolicy };
 struct GuessRefused {
     policy::GuessingRule rule = policy::GuessingRule::kIp;
     Duration retry_after{};
+    std::string_view key;  ///< under which the failures are counted
     std::string_view mechanism;
     std::string_view user;
 };

@@ -88,6 +88,7 @@ void Conversation::refuse_unknown_auth() {
 void Conversation::refuse_guess(const policy::RefuseGuess& refusal) {
     actions_.report(GuessRefused{.rule = refusal.rule,
                                  .retry_after = refusal.retry_after,
+                                 .key = refusal.key,
                                  .mechanism = exchange_->mechanism(),
                                  .user = exchange_->user()});
     // 454 and not 535, on which clients forget a password that may well be right; and no closed connection,

@@ -1,10 +1,13 @@
 """What the metrics say of a session with a message, and of failures: each thing in its own series."""
 import re
 
+import pytest
 from harness.client import Client, plain
 from harness.gatepost import USERS
 from harness.limits import rule
 from harness.process import wait_until
+from harness.redis import Redis
+from harness.reload import Reloads
 
 USER = "alice@example.com"
 
@@ -70,6 +73,40 @@ def test_a_block_is_counted_when_it_begins_not_for_each_attempt_refused(make_gat
         assert client.command(f"AUTH PLAIN {plain(USER, 'wrong')}") == 454
     assert gate.metric("gatepost_auth_blocked_attempts_total", scope="ip") == 1
     assert blocks() == 1
+    assert {scope: gate.metric("gatepost_auth_blocks_active", scope=scope) for scope in ("ip", "network", "user_and_network")} == {"ip": 1, "network": 0, "user_and_network": 0}
+    reloads = Reloads(gate)
+    reloads.hup({"session": {"max_errors": 21}})
+    assert gate.metric("gatepost_auth_blocks_active", scope="ip") == 1, "a reload lifts no block"
+    reloads.hup({"auth": {"guessing": {"per_ip": "off"}}})
+    assert gate.metric("gatepost_auth_blocks_active", scope="ip") == 0
+
+
+@pytest.fixture
+def redis(tmp_path):
+    redis = Redis(tmp_path)
+    yield redis
+    redis.stop()
+
+
+def test_a_block_is_active_until_it_ends_where_somebody_was_refused_by_it(make_gatepost, sink, redis):
+    changes = {"auth": {"failure_delay": "10ms", "guessing": {"per_ip": "2/12s", "per_network": "off", "per_user_and_network": "off"}},
+               "limit_store": {"type": "redis", "url": f"redis://127.0.0.1:{redis.port}/0"}}  # fmt: skip
+    here, there = make_gatepost(sink.port, changes), make_gatepost(sink.port, changes)
+
+    def active(gate):
+        return gate.metric("gatepost_auth_blocks_active", scope="ip")
+
+    def guess(gate):
+        with Client(gate.tls_port, implicit_tls=True) as client:
+            client.ehlo()
+            return client.command(f"AUTH PLAIN {plain(USER, 'wrong')}").code
+
+    assert [guess(here), guess(here)] == [535, 535]
+    assert wait_until(lambda: active(here) == 1)
+    assert active(there) == 0, "nobody has knocked there"
+    assert guess(there) == 454
+    assert active(there) == 1
+    assert wait_until(lambda: active(here) == active(there) == 0, 8)
 
 
 def test_what_a_rule_refuses_is_no_fault_of_the_gateways(make_gatepost, sink):

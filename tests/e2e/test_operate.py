@@ -310,7 +310,9 @@ def test_bans_show_who_is_refused_and_lift_lets_them_try_again(make_gatepost, si
         header, ban = said(gate, "bans", "list").splitlines()
         assert header.split() == ["SCOPE", "WHO", "FAILURES", "REFUSED", "FOR", "KEY"]
         assert ban.split()[:5] == ["per_ip", ELSEWHERE, "20", "of", "20"] and ban.endswith(f"guess:ip:{ELSEWHERE}")
+        assert gate.metric("gatepost_auth_blocks_active", scope="ip") == 1
         assert said(gate, "bans", "lift", f"guess:ip:{ELSEWHERE}") == f"lifted the ban of guess:ip:{ELSEWHERE}\n"
+        assert gate.metric("gatepost_auth_blocks_active", scope="ip") == 0
         assert attempt(client) == 235
     assert wait_until(lambda: f'admin_command uid={os.geteuid()} what="lifted the ban of guess:ip:{ELSEWHERE}"' in gate.log)
     for words, code in ((("lift", f"guess:ip:{HERE}"), 1), (("lift", "limit:x:y"), 1), (("lift",), 2), (("list", "x"), 2)):

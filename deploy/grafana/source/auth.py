@@ -30,9 +30,10 @@ DASHBOARD = dashboard(
     ),
     (
         "Guessing",
-        series("New blocks", "cps", "Addresses, networks and users in networks whose failures became too many (auth.guessing); `gatepost bans list` shows who is blocked now.", rate("gatepost_auth_blocks_total{F}", "scope, reason"), width=12, stacked=True),
+        series("New blocks", "cps", "Addresses, networks and users in networks whose failures became too many (auth.guessing); `gatepost bans list` shows who.", rate("gatepost_auth_blocks_total{F}", "scope, reason"), width=8, stacked=True),
+        series("Blocked now", "short", "Blocks that instances know of: those they saw begin and those they refused somebody by. With a shared store one block may be counted by several.", total("gatepost_auth_blocks_active{F}", "scope"), width=8),
         series("Attempts refused or slowed", "cps", "AUTH refused by a block before any password was looked at, and AUTH that waited because of the user's failures elsewhere.",
-               rate("gatepost_auth_blocked_attempts_total{F}", "scope", "blocked {{scope}}"), rate("gatepost_auth_delayed_attempts_total{F}", legend="delayed"), width=12, stacked=True),
+               rate("gatepost_auth_blocked_attempts_total{F}", "scope", "blocked {{scope}}"), rate("gatepost_auth_delayed_attempts_total{F}", legend="delayed"), width=8, stacked=True),
     ),
     (
         "Limits and policy",

@@ -198,6 +198,23 @@ TEST(MetricsRegistry, EveryFactLandsInItsOwnSeries) {
     EXPECT_EQ(changed, want);
 }
 
+TEST(MetricsRegistry, BlocksAreOfTheProcess_AndAReloadForgetsNone) {
+    const auto first = std::make_shared<MetricsRegistry>(two_of_each());
+    MetricsRegistry second(two_of_each(), first);
+    const TimePoint now = Clock::now();
+    first->auth_block_noted(conf::GuessingScope::kIp, "guess:ip:192.0.2.1", now, now + 60s);
+    second.auth_block_noted(conf::GuessingScope::kIp, "guess:ip:192.0.2.2", now, now + 60s);
+    second.auth_block_noted(conf::GuessingScope::kNetwork, "guess:net:192.0.2.0/24", now, now + 60s);
+    EXPECT_EQ(value_of(second, "gatepost_auth_blocks_active{scope=\"ip\"}"), 2);
+    EXPECT_EQ(value_of(second, "gatepost_auth_blocks_active{scope=\"network\"}"), 1);
+    EXPECT_EQ(value_of(second, "gatepost_auth_blocks_active{scope=\"user_and_network\"}"), 0);
+    second.auth_block_lifted("guess:ip:192.0.2.1");
+    EXPECT_EQ(value_of(second, "gatepost_auth_blocks_active{scope=\"ip\"}"), 1);
+    second.forget_auth_blocks();
+    EXPECT_EQ(value_of(second, "gatepost_auth_blocks_active{scope=\"ip\"}"), 0);
+    EXPECT_EQ(value_of(second, "gatepost_auth_blocks_active{scope=\"network\"}"), 0);
+}
+
 TEST(MetricsRegistry, GaugesShowWhatWasSetLast) {
     MetricsRegistry registry(two_of_each());
     registry.set_ready(true);

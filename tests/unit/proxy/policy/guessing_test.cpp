@@ -79,9 +79,11 @@ class GuessingTest : public testing::Test {
 TEST_F(GuessingTest, OneGuesserWithOneNameIsRefusedAfterTen) {
     for (int each = 0; each < 10; ++each) EXPECT_TRUE(guess(ip(192, 0, 2, 1), "ann"));
     EXPECT_EQ(before(ip(192, 0, 2, 1), "ann"),
-              GuessingVerdict(RefuseGuess{GuessingRule::kUserAndNetwork, minutes{1}}));
+              GuessingVerdict(
+                  RefuseGuess{GuessingRule::kUserAndNetwork, minutes{1}, "guess:user-net:192.0.2.0/24=ann"}));
     EXPECT_EQ(before(ip(192, 0, 2, 77), "ann"),
-              GuessingVerdict(RefuseGuess{GuessingRule::kUserAndNetwork, minutes{1}}))
+              GuessingVerdict(
+                  RefuseGuess{GuessingRule::kUserAndNetwork, minutes{1}, "guess:user-net:192.0.2.0/24=ann"}))
         << "from the same network";
     EXPECT_EQ(before(ip(192, 0, 2, 1), "bob"), GuessingVerdict(GoOn{}));
     now_ += minutes{1};
@@ -94,7 +96,7 @@ TEST_F(GuessingTest, OneGuesserWithManyNamesIsRefusedAfterTwenty) {
         EXPECT_TRUE(guess(ip(192, 0, 2, 1), "user" + std::to_string(each)));
     }
     EXPECT_EQ(before(ip(192, 0, 2, 1), "anybody"),
-              GuessingVerdict(RefuseGuess{GuessingRule::kIp, seconds{30}}));
+              GuessingVerdict(RefuseGuess{GuessingRule::kIp, seconds{30}, "guess:ip:192.0.2.1"}));
     EXPECT_EQ(before(ip(192, 0, 2, 2), "anybody"), GuessingVerdict(GoOn{}));
 }
 
@@ -104,8 +106,8 @@ TEST_F(GuessingTest, AddressesOfOneNetworkAreRefusedTogetherAfterAHundred) {
         looked_at += guess(ipv6(1, host), "user" + std::to_string(host)) ? 1 : 0;
     }
     EXPECT_EQ(looked_at, 100);
-    EXPECT_EQ(before(ipv6(1, 251), "anybody"),
-              GuessingVerdict(RefuseGuess{GuessingRule::kNetwork, seconds{6}}));
+    EXPECT_EQ(before(ipv6(1, 251), "anybody"), GuessingVerdict(RefuseGuess{GuessingRule::kNetwork, seconds{6},
+                                                                           "guess:net:2001:db8:0:1::/64"}));
     EXPECT_EQ(before(ipv6(2, 251), "anybody"), GuessingVerdict(GoOn{}));
 }
 
@@ -227,9 +229,9 @@ TEST(Guessing, TheLongestRefusalCountsAndAStoreThatIsAwayIsNoRefusal) {
         return guessing.verdict(address, "ann", answers);
     };
     EXPECT_EQ(verdict({Refused{seconds{1}, 1}, Refused{seconds{9}, 1}, Allow{}, Allow{}}),
-              GuessingVerdict(RefuseGuess{GuessingRule::kNetwork, seconds{9}}));
+              GuessingVerdict(RefuseGuess{GuessingRule::kNetwork, seconds{9}, "guess:net:192.0.2.0/24"}));
     EXPECT_EQ(verdict({Unavailable{}, Refused{seconds{9}, 1}, Unavailable{}, Unavailable{}}),
-              GuessingVerdict(RefuseGuess{GuessingRule::kNetwork, seconds{9}}));
+              GuessingVerdict(RefuseGuess{GuessingRule::kNetwork, seconds{9}, "guess:net:192.0.2.0/24"}));
     EXPECT_EQ(verdict({Allow{}, Unavailable{}, Allow{}, Allow{}}), GuessingVerdict(CannotTell{}));
     EXPECT_EQ(verdict({Allow{}}), GuessingVerdict(CannotTell{})) << "not the answers to these questions";
 }

@@ -145,6 +145,7 @@ TEST_F(FactSinkTest, CancelledMalformedRefusedFailedAndUnavailableAreDifferentEv
 TEST_F(FactSinkTest, AGuessThatIsRefusedOrDelayedHasAnEventAndACountOfItsOwn) {
     take(session::GuessRefused{.rule = policy::GuessingRule::kUserAndNetwork,
                                .retry_after = std::chrono::seconds(30),
+                               .key = "guess:user-net:192.0.2.0/24=bob",
                                .mechanism = "LOGIN",
                                .user = "bob"});
     take(session::AuthEnded{.end = session::AuthEnd::kBlocked,

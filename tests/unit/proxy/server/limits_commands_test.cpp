@@ -57,8 +57,14 @@ class LimitsCommandsTest : public testing::Test {
     const policy::Limits limits_{
         {rule("some", policy::Counted::kMessages), rule("there", policy::Counted::kSessions)}};
     const policy::Guessing guessing_{policy::GuessingSettings{}};
-    LimitsCommands commands_{
-        loop_, {.store = store_, .inventory = store_, .limits = limits_, .guessing = guessing_}, log_};
+    std::vector<std::string> forgotten_;
+    LimitsCommands commands_{loop_,
+                             {.store = store_,
+                              .inventory = store_,
+                              .limits = limits_,
+                              .guessing = guessing_,
+                              .forgotten = [this](std::string_view key) { forgotten_.emplace_back(key); }},
+                             log_};
 };
 
 TEST_F(LimitsCommandsTest, List_OfTooMany_ShowsTheMostUsed_AndSaysThatThereAreMore) {
@@ -80,6 +86,7 @@ TEST_F(LimitsCommandsTest, List_OfAKeyOfNoRule_ShowsThatItIsThere) {
     EXPECT_TRUE(run({"list"})->ends_with("\nlimit:gone:x\t-\t-\t-\t-\t-\t3600\n"));
     EXPECT_FALSE(run({"show", "limit:gone:x"}));
     EXPECT_TRUE(run({"reset", "limit:gone:x"}));
+    EXPECT_EQ(forgotten_, std::vector<std::string>{"limit:gone:x"}) << "the metrics may have known of it";
 }
 
 TEST_F(LimitsCommandsTest, LookingAtAKey_TakesNothingOffIt_WhateverItsClass) {
@@ -98,6 +105,7 @@ TEST_F(LimitsCommandsTest, Peek_OfWhatIsNotCounted_IsNothingUsed) {
     EXPECT_NE(run({"peek", "limit:some:new", "", "101"})->find("\nretry_after\tnever\n"), std::string::npos);
     EXPECT_FALSE(run({"show", "limit:some:new"}));
     EXPECT_FALSE(run({"reset", "limit:some:new"}));
+    EXPECT_TRUE(forgotten_.empty());
 }
 
 TEST_F(LimitsCommandsTest, WrongWords_AreToldTheRightOnes) {
