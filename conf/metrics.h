@@ -322,7 +322,7 @@ inline constexpr std::span<const double> kNoBuckets{};
     X(tls_sessions_resumed_total, kCounter, kNoBuckets, (Axis::listener), \
       "TLS handshakes with clients that resumed an earlier session.") \
     X(tls_handshake_failures_total, kCounter, kNoBuckets, (Axis::listener, Axis::handshake_mode, Axis::tls_failure), \
-      "TLS handshakes with clients that failed.") \
+      "TLS handshakes with clients that failed. A server name (SNI) that no certificate is for is no failure: the first certificate answers.") \
     X(tls_handshake_duration_seconds, kHistogram, kFewLatencyBuckets, (Axis::listener), \
       "TLS handshakes with clients that completed, from STARTTLS or the connection on.") \
     X(tls_certificate_loads_total, kCounter, kNoBuckets, (Axis::certificate, Axis::load_result), \
