@@ -342,8 +342,9 @@ inline constexpr std::span<const double> kNoBuckets{};
       "Questions to credential backends; denied is an unknown user or, where the backend judges passwords itself, a refused one.") \
     X(auth_backend_request_duration_seconds, kHistogram, kLatencyBuckets, (Axis::configured_backend), \
       "From a question to a credential backend to its answer, hashing not included.") \
-    X(auth_backend_connections, kLive, kNoBuckets, (Axis::configured_backend), \
-      "Connections to credential backends that stand now, where they are kept.") \
+    X(auth_backend_connections, kLive, kNoBuckets, (Axis::configured_backend, Axis::pool_state), \
+      "Connections to credential backends now, where they are kept (Redis: one a worker): active while an answer is awaited, " \
+      "opening also while a server is looked for. Between attempts to connect there is none.") \
     X(auth_backend_up, kGauge, kNoBuckets, (Axis::configured_backend), \
       "0 while a credential backend could not be reached or did not answer when it was asked last; 1 also before it is asked.") \
     X(auth_blocks_total, kCounter, kNoBuckets, (Axis::guessing_scope, Axis::block_reason), \

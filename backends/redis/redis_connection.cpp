@@ -98,6 +98,7 @@ void RedisConnection::send_waiting() {
         in_flight_.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
     }
+    tell_use();
 }
 
 void RedisConnection::answer(Command command, RedisOutcome outcome) {
@@ -147,6 +148,7 @@ void RedisConnection::on_idle() {
 void RedisConnection::connect() {
     if (state_ != State::kResting) return;
     state_ = State::kFinding;
+    tell_use();
     finder_->find([this](Result<FoundServer> found) { on_found(std::move(found)); });
 }
 
@@ -219,6 +221,7 @@ void RedisConnection::drop(std::string_view reason) {
     fail_all(in_flight_, RedisStatus::kDisconnected);
     if (was_greeting && next_address_ < found_.addresses.size()) return greet_next_address();
     state_ = State::kResting;
+    tell_use();
     rest_.start(backoff_.next());
     note_failure();
     watch_deadlines();
@@ -233,6 +236,17 @@ void RedisConnection::note_failure() {
 void RedisConnection::tell_breaker() {
     const bool is_open = breaker_.state(loop_.now()) == Breaker::kOpen;
     if (std::exchange(was_open_, is_open) != is_open) observer_.on_redis_breaker(is_open);
+}
+
+void RedisConnection::tell_use() {
+    RedisUse use = RedisUse::kNone;
+    switch (state_) {
+        case State::kResting: break;
+        case State::kFinding:
+        case State::kGreeting: use = RedisUse::kOpening; break;
+        case State::kReady: use = in_flight_.empty() ? RedisUse::kIdle : RedisUse::kActive; break;
+    }
+    if (std::exchange(told_use_, use) != use) observer_.on_redis_use(use);
 }
 
 }  // namespace gatepost::backends

@@ -90,6 +90,7 @@ class RedisConnection final : private RedisLinkHandler {
     void drop(std::string_view reason);
     void note_failure();
     void tell_breaker();
+    void tell_use();
     void watch_deadlines();
     void on_deadline();
     void on_idle();
@@ -108,6 +109,7 @@ class RedisConnection final : private RedisLinkHandler {
     RedisBreaker breaker_;
     Backoff backoff_;
     bool was_open_ = false;
+    RedisUse told_use_ = RedisUse::kNone;
 
     net::Timer rest_;           ///< before the next attempt
     net::Timer greeting_time_;  ///< of one address

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "conf/metrics.h"
@@ -96,9 +97,12 @@ class WorkerMetrics {
         observe<Metric::auth_duration_seconds>(took, backend, conf::auth_outcome_of(result));
     }
     // Credential backends that are servers.
-    void backend_connected(BackendIndex backend) { add<Metric::auth_backend_connections>(1, backend); }
-    void backend_disconnected(BackendIndex backend) {
-        add<Metric::auth_backend_connections>(kMinusOne, backend);
+    /// None: there is no connection yet, or any more.
+    void backend_connection_moved(BackendIndex backend, std::optional<conf::PoolState> from,
+                                  std::optional<conf::PoolState> to) {
+        if (!layout_.is_configured(backend)) return;
+        if (from) add<Metric::auth_backend_connections>(kMinusOne, backend, *from);
+        if (to) add<Metric::auth_backend_connections>(1, backend, *to);
     }
     void auth_blocked(conf::GuessingScope scope) { add<Metric::auth_blocked_attempts_total>(1, scope); }
     void auth_block_begun(conf::GuessingScope scope) {

@@ -1,6 +1,7 @@
 #include "proxy/server/redis_backend.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "conf/files.h"
@@ -17,28 +18,39 @@ class RedisWatch final : public backends::RedisObserver {
     RedisWatch(RedisLog& log, observe::WorkerMetrics& metrics, observe::BackendIndex index)
         : log_(log), metrics_(metrics), index_(index) {}
     /// A store that is destroyed closes its connection and says nothing of it.
-    ~RedisWatch() override {
-        if (is_connected_) metrics_.backend_disconnected(index_);
-    }
+    ~RedisWatch() override { on_redis_use(backends::RedisUse::kNone); }
     RedisWatch(const RedisWatch&) = delete;
     RedisWatch& operator=(const RedisWatch&) = delete;
 
     void on_redis_connected(std::string_view server) override {
-        if (!std::exchange(is_connected_, true)) metrics_.backend_connected(index_);
+        is_connected_ = true;
         log_.connected(server);
     }
     void on_redis_lost(std::string_view server, std::string_view reason) override {
-        const bool had_one = std::exchange(is_connected_, false);
-        if (had_one) metrics_.backend_disconnected(index_);
-        log_.lost(server, reason, had_one);
+        log_.lost(server, reason, std::exchange(is_connected_, false));
     }
     void on_redis_breaker(bool is_open) override { log_.breaker(is_open); }
+    void on_redis_use(backends::RedisUse use) override {
+        const std::optional<conf::PoolState> state = to_label(use);
+        metrics_.backend_connection_moved(index_, std::exchange(state_, state), state);
+    }
 
   private:
+    [[nodiscard]] static std::optional<conf::PoolState> to_label(backends::RedisUse use) {
+        switch (use) {
+            case backends::RedisUse::kNone: return std::nullopt;
+            case backends::RedisUse::kOpening: return conf::PoolState::kOpening;
+            case backends::RedisUse::kIdle: return conf::PoolState::kIdle;
+            case backends::RedisUse::kActive: return conf::PoolState::kActive;
+        }
+        return std::nullopt;
+    }
+
     RedisLog& log_;
     observe::WorkerMetrics& metrics_;
     const observe::BackendIndex index_;
     bool is_connected_ = false;
+    std::optional<conf::PoolState> state_;
 };
 
 /// A store and what it tells: they go together.

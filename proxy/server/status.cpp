@@ -63,11 +63,14 @@ std::vector<Status::Backend> backends_of(const conf::Config& config, const Metri
         const auto asked = [&](BackendResult result) {
             return registry.total(Metric::auth_backend_requests_total, {index, at(result)});
         };
+        const auto standing = [&](conf::PoolState state) {
+            return registry.total(Metric::auth_backend_connections, {index, at(state)});
+        };
         const auto configured = config.backends.find(name);
         told.push_back(
             {.name = name,
              .type = configured == config.backends.end() ? "" : std::visit(NameType{}, configured->second),
-             .connections = registry.total(Metric::auth_backend_connections, {index}),
+             .connections = standing(conf::PoolState::kActive) + standing(conf::PoolState::kIdle),
              .answered = asked(BackendResult::kOk) + asked(BackendResult::kDenied),
              .failed = asked(BackendResult::kError) + asked(BackendResult::kTimeout)});
     }

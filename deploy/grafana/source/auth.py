@@ -25,8 +25,8 @@ DASHBOARD = dashboard(
         series("AUTH of each backend, p95", "s", "The whole login with this backend, successful ones.", quantile(0.95, "gatepost_auth_duration_seconds", '{F,result="success"}', "backend")),
         series("Cache hits", "percentunit", "Passwords that were right a moment ago, of all that were looked for: these ask nobody and hash nothing.",
                share('gatepost_auth_cache_lookups_total{F,result="hit"}', "gatepost_auth_cache_lookups_total{F}", "backend"), most=1),
-        series("Connections and cache entries", "short", "Connections that stand to backends, and remembered passwords.",
-               total("gatepost_auth_backend_connections{F}", "backend", "connections {{backend}}"), total("gatepost_auth_cache_entries{F}", "backend", "cached {{backend}}")),
+        series("Connections and cache entries", "short", "Connections to backends by what they are at, and remembered passwords.",
+               total("gatepost_auth_backend_connections{F}", "backend, state", "{{state}} {{backend}}"), total("gatepost_auth_cache_entries{F}", "backend", "cached {{backend}}")),
     ),
     (
         "Guessing",

@@ -128,10 +128,12 @@ class FakeObserver final : public RedisObserver {
     void on_redis_connected(std::string_view server) override { connected.emplace_back(server); }
     void on_redis_lost(std::string_view, std::string_view reason) override { lost.emplace_back(reason); }
     void on_redis_breaker(bool is_open) override { breaker.push_back(is_open); }
+    void on_redis_use(RedisUse use) override { uses.push_back(use); }
 
     std::vector<std::string> connected;
     std::vector<std::string> lost;
     std::vector<bool> breaker;
+    std::vector<RedisUse> uses;
 };
 
 }  // namespace gatepost::backends::testing

@@ -113,6 +113,19 @@ TEST_F(RedisConnectionTest, CommandsOfOneTurn_LeaveInOneWriteAndAreAnsweredInOrd
     EXPECT_EQ(outcomes[2].reply.octets.reveal(), "GET c");
 }
 
+TEST_F(RedisConnectionTest, WhatItIsAt_IsToldWheneverItChanges) {
+    using enum RedisUse;
+    connected();
+    EXPECT_EQ(observer.uses, (std::vector{kOpening, kIdle}));
+    for (const char* key : {"a", "b"}) connection->command({"GET", key}, keep());
+    ASSERT_TRUE(run_until(loop, [&] { return outcomes.size() == 2; }));
+    EXPECT_EQ(observer.uses, (std::vector{kOpening, kIdle, kActive, kIdle}));
+    observer.uses.clear();
+    fake.drop_clients();
+    ASSERT_TRUE(run_until(loop, [&] { return observer.connected.size() == 2; }));
+    EXPECT_EQ(observer.uses, (std::vector{kNone, kOpening, kIdle}));
+}
+
 TEST_F(RedisConnectionTest, CommandBeforeTheConnection_WaitsForIt) {
     start(settings());
     EXPECT_EQ(ask(), RedisStatus::kReply);

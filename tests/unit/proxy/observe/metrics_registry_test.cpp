@@ -116,6 +116,9 @@ TEST(MetricsRegistry, EveryFactLandsInItsOwnSeries) {
     registry.set_auth_cache_entries(local, 12);
     registry.set_auth_backend_up(local, false);
     registry.set_auth_backend_up(registry.backend("nobody"), false);
+    worker.backend_connection_moved(local, std::nullopt, conf::PoolState::kOpening);
+    worker.backend_connection_moved(local, conf::PoolState::kOpening, conf::PoolState::kActive);
+    worker.backend_connection_moved(registry.backend("nobody"), std::nullopt, conf::PoolState::kIdle);
     worker.auth_cache_looked_up(local, conf::CacheResult::kHit);
     worker.auth_cache_looked_up(registry.backend("nobody"), conf::CacheResult::kMiss);
     worker.auth_backend_answered(local, conf::BackendResult::kDenied, 5ms);
@@ -143,6 +146,7 @@ TEST(MetricsRegistry, EveryFactLandsInItsOwnSeries) {
     }
     const std::map<std::string, double> want{
         {"auth_backend_up{backend=\"local\"}", 0},
+        {"auth_backend_connections{backend=\"local\",state=\"active\"}", 1},
         {"auth_backend_request_duration_seconds_count{backend=\"local\"}", 1},
         {"auth_backend_requests_total{backend=\"local\",result=\"denied\"}", 1},
         {"auth_blocks_total{scope=\"network\",reason=\"failures\"}", 1},
