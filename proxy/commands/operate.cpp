@@ -35,6 +35,24 @@ Table table_from(const std::string& answer, std::string_view columns, bool& has_
     return table;
 }
 
+constexpr std::size_t kAge = 8;
+constexpr std::size_t kSent = 11;
+
+/// Names stay text, also where they look like numbers.
+void print_json(const Table& sessions, std::ostream& out) {
+    std::string_view separator = "[\n  ";
+    for (const std::vector<std::string>& row : sessions.rows) {
+        out << std::exchange(separator, ",\n  ") << '{';
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            const bool is_text = (i < kAge || i > kSent) && row[i] != "-";
+            out << (i == 0 ? "" : ", ") << json_string(sessions.columns[i]) << ": "
+                << (is_text ? json_string(row[i]) : json_value(row[i]));
+        }
+        out << '}';
+    }
+    out << (sessions.rows.empty() ? "[]\n" : "\n]\n");
+}
+
 }  // namespace
 
 std::vector<std::string> Whom::words() const {
@@ -46,7 +64,7 @@ std::vector<std::string> Whom::words() const {
     return words;
 }
 
-int who(const AdminTarget& target, const Whom& whom, std::ostream& out, std::ostream& err) {
+int who(const AdminTarget& target, const Whom& whom, bool is_json, std::ostream& out, std::ostream& err) {
     std::vector<std::string> words = whom.words();
     words.insert(words.begin(), "who");
     const auto answer = ask_running(target, words, err);
@@ -54,12 +72,18 @@ int who(const AdminTarget& target, const Whom& whom, std::ostream& out, std::ost
     bool has_more = false;
     Table table = table_from(*answer, server::kSessionColumns, has_more);
     if (has_more) err << "gatepost who: there are more sessions than these; filter them\n";
+    if (is_json) {
+        print_json(table, out);
+        return 0;
+    }
     if (table.rows.empty()) {
         out << "no session" << (words.size() > 1 ? " is like that" : " is open") << '\n';
         return 0;
     }
-    constexpr std::size_t kAge = 8;
-    for (auto& row : table.rows) row[kAge] = readable_seconds(row[kAge]);
+    for (auto& row : table.rows) {
+        row.resize(kSent + 1);
+        row[kAge] = readable_seconds(row[kAge]);
+    }
     table.columns = {"SESSION", "LISTENER", "IP",  "USER",     "HELO",     "TLS",
                      "PHASE",   "UPSTREAM", "AGE", "MESSAGES", "RECEIVED", "SENT"};
     print(table, out);

@@ -21,8 +21,9 @@ struct Whom {
     [[nodiscard]] std::vector<std::string> words() const;
 };
 
-/// A table; the oldest session first.
-[[nodiscard]] int who(const AdminTarget& target, const Whom& whom, std::ostream& out, std::ostream& err);
+/// A table, or with `is_json` an array of objects; the oldest session first.
+[[nodiscard]] int who(const AdminTarget& target, const Whom& whom, bool is_json, std::ostream& out,
+                      std::ostream& err);
 /// 1 when there is no such session.
 [[nodiscard]] int kick(const AdminTarget& target, const Whom& whom, std::ostream& out, std::ostream& err);
 

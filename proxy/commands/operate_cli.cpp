@@ -41,7 +41,7 @@ CLI::App* add(CLI::App& app, const std::string& name, const std::string& what, i
 void add_filter(CLI::App& command, Asked& asked) {
     command.add_option("--session", asked.whom.session, "id, as the log and `who` show it");
     command.add_option("--user", asked.whom.user, "who logged in, as `who` shows it");
-    command.add_option("--ip", asked.whom.ip, "address of the client");
+    command.add_option("--ip", asked.whom.ip, "address of the client, or a network: 192.0.2.0/24");
     command.add_option("--listener", asked.whom.listener, "name of the listener");
 }
 
@@ -100,7 +100,11 @@ void add_operate_commands(CLI::App& app, int& status) {
     shown->footer("Exit status: 0 it serves, 1 it is not ready, 3 nobody answers.");
     add(
         app, "who", "sessions now", status,
-        [](const Asked& asked) { return who(asked.target, asked.whom, std::cout, std::cerr); }, add_filter);
+        [](const Asked& asked) { return who(asked.target, asked.whom, asked.is_set, std::cout, std::cerr); },
+        [](CLI::App& command, Asked& asked) {
+            add_filter(command, asked);
+            command.add_flag("--json", asked.is_set, "for programs");
+        });
     add(
         app, "kick", "end sessions; a message whose answer is awaited is waited for", status,
         [](const Asked& asked) { return kick(asked.target, asked.whom, std::cout, std::cerr); }, add_all);

@@ -58,9 +58,7 @@ void print(const Table& table, std::ostream& out) {
     for (const auto& row : table.rows) print_row(row);
 }
 
-std::string json_value(std::string_view text) {
-    if (text == "-") return "null";
-    if (text == "true" || text == "false" || is_number(text)) return std::string(text);
+std::string json_string(std::string_view text) {
     std::string quoted = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') {
@@ -75,6 +73,12 @@ std::string json_value(std::string_view text) {
         }
     }
     return quoted + '"';
+}
+
+std::string json_value(std::string_view text) {
+    if (text == "-") return "null";
+    if (text == "true" || text == "false" || is_number(text)) return std::string(text);
+    return json_string(text);
 }
 
 std::string json_object(const std::vector<std::pair<std::string, std::string>>& members) {

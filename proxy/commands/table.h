@@ -20,6 +20,9 @@ struct Table {
 /// Numbers are set to the right, the last column is not padded.
 void print(const Table& table, std::ostream& out);
 
+/// `text` as a JSON string, whatever it looks like.
+[[nodiscard]] std::string json_string(std::string_view text);
+
 /// `text` as a JSON string, or as it stands when it is a whole number; "-" is null.
 [[nodiscard]] std::string json_value(std::string_view text);
 

@@ -20,6 +20,10 @@ std::optional<SessionRow> Connection::row() const {
                    .sent = context_.sent};
     if (!conversation_) return row;
     row.user = conversation_->user();
+    if (!row.user.empty()) {
+        row.mechanism = context_.mechanism;
+        row.backend = context_.backend;
+    }
     row.helo = conversation_->greeting_name();
     const bool is_waiting = conversation_->state() == session::State::kAwaitingUpstream;
     if (is_waiting || !conversation_->is_between_transactions()) row.upstream = context_.upstream_name;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "conf/config.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/result.h"
+#include "proxy/net/socket_address.h"
 
 namespace gatepost::server {
 
@@ -29,13 +31,16 @@ struct SessionRow {
     std::uint64_t messages = 0;
     std::uint64_t received = 0;  ///< octets
     std::uint64_t sent = 0;
+    std::string mechanism{};  ///< of the login; "" before AUTH
+    std::string backend{};    ///< likewise
 };
 
 /// All that are given must fit; nothing given fits every session.
 struct SessionFilter {
     std::string id;
     std::string user;
-    std::string client_ip;
+    std::string client_ip;               ///< or a network
+    std::optional<net::Cidr> network{};  ///< what `client_ip` says
     std::string listener;
 };
 

@@ -33,7 +33,7 @@ std::string line_of(const SessionRow& row) {
     line += std::to_string(std::chrono::floor<std::chrono::seconds>(row.age).count());
     for (const std::uint64_t number : {row.messages, row.received, row.sent})
         line += '\t' + std::to_string(number);
-    return line + '\n';
+    return line + '\t' + or_dash(row.mechanism) + '\t' + or_dash(row.backend) + '\n';
 }
 
 /// What comes in from several workers, until all have answered. On its home's thread.
@@ -75,15 +75,18 @@ Result<SessionFilter> parse_filter(std::span<const std::string> words) {
         const auto known = std::ranges::find(kFilterWords, word.substr(0, equals), &FilterWord::name);
         if (known == kFilterWords.end() || equals == std::string::npos || equals + 1 == word.size())
             return fail("no filter: " + printable(word, 64) +
-                        "; expected user=NAME, ip=ADDRESS, listener=NAME or session=ID");
+                        "; expected user=NAME, ip=ADDRESS or NETWORK, listener=NAME or session=ID");
         std::string& value = filter.*known->value;
         if (!value.empty()) return fail(std::string(known->name) + "= is given twice");
         value = word.substr(equals + 1);
     }
     if (filter.client_ip.empty()) return filter;
-    const auto address = net::SocketAddress::from_ip(filter.client_ip, 0);
-    if (!address) return fail("no address: " + printable(filter.client_ip, 64));
-    filter.client_ip = address->ip_string();
+    filter.network = net::Cidr::parse(filter.client_ip);
+    if (!filter.network)
+        return fail("no address and no network: " + printable(filter.client_ip, 64) +
+                    "; expected 192.0.2.1 or 192.0.2.0/24, without bits behind the prefix");
+    if (const auto address = net::SocketAddress::from_ip(filter.client_ip, 0))
+        filter.client_ip = address->ip_string();
     return filter;
 }
 
@@ -106,8 +109,12 @@ bool fits(const SessionFilter& filter, const SessionRow& row) {
     const auto is_met = [](const std::string& wanted, const std::string& found) {
         return wanted.empty() || wanted == found;
     };
+    const auto is_inside = [&] {
+        const auto address = net::SocketAddress::from_ip(row.client_ip, 0);
+        return address && filter.network->contains(*address);
+    };
     return is_met(filter.id, row.id) && is_met(filter.user, row.user) &&
-           is_met(filter.client_ip, row.client_ip) && is_met(filter.listener, row.listener);
+           is_met(filter.listener, row.listener) && (!filter.network || is_inside());
 }
 
 std::string session_table(std::vector<SessionRow> rows, std::size_t most) {

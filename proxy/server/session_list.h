@@ -19,6 +19,7 @@ namespace gatepost::server {
 class Worker;
 
 /// From "user=alice", "ip=192.0.2.1", "listener=submission", "session=5x-0-1": each at most once.
+/// ip= may be a network, "192.0.2.0/24".
 [[nodiscard]] Result<SessionFilter> parse_filter(std::span<const std::string> words);
 
 /// For people: "user alice, ip 192.0.2.1", or "all".
@@ -29,7 +30,8 @@ class Worker;
 
 /// The first line of a list, and the last one when there are more than are told.
 inline constexpr std::string_view kSessionColumns =
-    "session\tlistener\tip\tuser\thelo\ttls\tphase\tupstream\tage\tmessages\treceived\tsent";
+    "session\tlistener\tip\tuser\thelo\ttls\tphase\tupstream\tage\tmessages\treceived\tsent\tmechanism\tbacke"
+    "nd";
 inline constexpr std::string_view kMoreSessions = "more";
 
 /// Lines in that order, the oldest session first; "-" for nothing, `age` in seconds. What clients said is

@@ -100,10 +100,29 @@ def test_who_shows_each_session_and_its_phase(operated, sink):
         assert who(gate, "--session", rows[0]["SESSION"]).keys() == {rows[0]["SESSION"]}
         assert said(gate, "who", "--user", "dave") == "no session is like that\n"
         assert ask(gate, "who", "--ip", "nonsense").returncode == 1
+        assert {row["USER"] for row in who(gate, "--ip", "127.0.0.2/31").values()} == {"carol"}
+        assert len(who(gate, "--ip", "127.0.0.0/8")) == 3 and ask(gate, "who", "--ip", "127.0.0.1/8").returncode == 1
         alice.send(b".\r\n")
         assert alice.reply() == 250
         assert alice.command("AUTH LOGIN") == 503 and nobody.command("STARTTLS") == 220
         assert phases(gate, "--listener", "submission") == ["tls"]
+
+
+def test_who_is_for_programs_too(operated, sink):
+    gate = operated(sink.port)
+    assert json.loads(said(gate, "who", "--json")) == []
+    with open_session(gate, "carol", "127.0.0.2") as carol, Client(gate.port) as nobody:
+        nobody.ehlo("127")
+        assert carol.mail(MESSAGE) == 250
+        session, stranger = sorted(json.loads(said(gate, "who", "--json")), key=lambda one: one["user"] is None)
+        ids, columns = said(gate, "who").splitlines()[1:], said(gate, "who").split("\n")[0].lower().split()
+        assert list(session) == [*columns, "mechanism", "backend"], "what the table shows, and more"
+        assert session["session"] in "".join(ids) and isinstance(session["age"], int) and session["received"] > 100 and session["sent"] > 100
+        told = {name: session[name] for name in ("listener", "ip", "user", "tls", "phase", "upstream", "messages", "mechanism", "backend")}
+        assert told == {"listener": "submissions", "ip": "127.0.0.2", "user": "carol", "tls": "TLSv1.3", "phase": "idle", "upstream": None,
+                        "messages": 1, "mechanism": "PLAIN", "backend": "local"}  # fmt: skip
+        assert (stranger["user"], stranger["helo"], stranger["mechanism"]) == (None, "127", None), "text stays text"
+        assert json.loads(said(gate, "who", "--json", "--ip", "127.0.0.2")) != [] == json.loads(said(gate, "who", "--json", "--ip", "192.0.2.0/24"))
 
 
 def test_kick_ends_whom_it_names_and_nobody_else(operated, sink):
@@ -112,15 +131,16 @@ def test_kick_ends_whom_it_names_and_nobody_else(operated, sink):
         assert ask(gate, "kick").returncode == 2
         done = ask(gate, "kick", "--user", "carol", "--ip", "127.0.0.1")
         assert done.returncode == 1 and "there is no such session: user carol, ip 127.0.0.1" in done.stderr
-        assert said(gate, "kick", "--user", "carol") == "1 session was ended\n"
+        assert ask(gate, "kick", "--ip", "127.0.0.4/30").returncode == 1 and ask(gate, "kick", "--ip", "127.0.0.2/24").returncode == 1
+        assert said(gate, "kick", "--user", "carol", "--ip", "127.0.0.2/31") == "1 session was ended\n"
         assert kicked_with_421(carol)
         assert alice.command("NOOP") == 250 and other.command("NOOP") == 250
         assert said(gate, "kick", "--all") == "2 sessions were ended\n"
         assert kicked_with_421(alice) and kicked_with_421(other)
     gate.wait_for_metric("gatepost_connections_closed_total", 3, reason="kicked")
     assert wait_until(lambda: gate.log.count("reason=kicked") == 3)
-    assert f'admin_command uid={os.geteuid()} what="kick user carol"' in gate.log
-    assert 'kicked sessions=1 what="user carol"' in gate.log
+    assert f'admin_command uid={os.geteuid()} what="kick user carol, ip 127.0.0.2/31"' in gate.log
+    assert 'kicked sessions=1 what="user carol, ip 127.0.0.2/31"' in gate.log
 
 
 def test_kick_in_message_data_leaves_no_message(operated, make_sink):

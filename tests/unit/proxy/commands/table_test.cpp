@@ -32,6 +32,7 @@ TEST(Table, SplitTabs_KeepsEmptyParts) {
 
 TEST(Json, Values_AreNumbersTruthsNothingOrText) {
     EXPECT_EQ(json_value("12"), "12");
+    EXPECT_EQ(json_string("12"), "\"12\"");
     EXPECT_EQ(json_value("-"), "null");
     EXPECT_EQ(json_value("true"), "true");
     EXPECT_EQ(json_value("a\"b\\c\x01"), "\"a\\\"b\\\\c\\u0001\"");

@@ -31,8 +31,25 @@ TEST(SessionFilter, OfWords_IsWhatAllOfThemSay) {
     EXPECT_EQ(filter_text({}), "all");
 }
 
+TEST(SessionFilter, OfANetwork_IsWhoIsInIt) {
+    const auto is_in = [](const char* word, const char* ip) {
+        SessionRow row;
+        row.client_ip = ip;
+        return fits(*parse({word}), row);
+    };
+    EXPECT_TRUE(is_in("ip=192.0.2.0/24", "192.0.2.200"));
+    EXPECT_FALSE(is_in("ip=192.0.2.0/24", "192.0.3.1"));
+    EXPECT_FALSE(is_in("ip=192.0.2.0/24", "2001:db8::1"));
+    EXPECT_FALSE(is_in("ip=0.0.0.0/0", "unix"));
+    EXPECT_TRUE(is_in("ip=2001:DB8::/32", "2001:db8:7::1"));
+    EXPECT_FALSE(is_in("ip=192.0.2.1", "192.0.2.10"));
+    EXPECT_FALSE(is_empty(*parse({"ip=192.0.2.0/24"}))) << "or it would be everybody";
+    EXPECT_EQ(filter_text(*parse({"ip=192.0.2.0/24"})), "ip 192.0.2.0/24");
+}
+
 TEST(SessionFilter, ThatMeansNothing_IsRefused) {
-    for (const char* word : {"", "user", "user=", "=x", "helo=x", "all", "ip=192.0.2", "ip=192.0.2.0/24"})
+    for (const char* word :
+         {"", "user", "user=", "=x", "helo=x", "all", "ip=192.0.2", "ip=192.0.2.1/24", "ip=192.0.2.0/33"})
         EXPECT_FALSE(parse({word})) << word;
     EXPECT_FALSE(parse({"user=a", "user=b"}));
 }
@@ -46,9 +63,11 @@ TEST(SessionTable, OfHostileNames_StaysOneLineASession) {
     row.helo = "\x1b[2J\t\xff";
     row.age = std::chrono::milliseconds(61'900);
     row.sent = 7;
-    EXPECT_EQ(session_table({row}),
-              std::string(kSessionColumns) +
-                  "\nx-0-1\ta\t192.0.2.1\tb\\x0ax\\x09y\t\\x1b[2J\\x09\\xff\t-\t-\t-\t61\t0\t0\t7\n");
+    row.mechanism = "PLAIN";
+    EXPECT_EQ(
+        session_table({row}),
+        std::string(kSessionColumns) +
+            "\nx-0-1\ta\t192.0.2.1\tb\\x0ax\\x09y\t\\x1b[2J\\x09\\xff\t-\t-\t-\t61\t0\t0\t7\tPLAIN\t-\n");
 }
 
 TEST(SessionTable, HasTheOldestFirst_AndSaysWhenThereAreMore) {
