@@ -109,14 +109,26 @@ def test_it_holds_what_runs_and_no_more(containers, image):
 def test_the_bill_of_materials_lists_what_dpkg_lists(containers, image):
     bill = json.loads(containers.sbom.read_text())
     listed = sorted([part["name"], part["version"], re.search(r"[?&]arch=(\w+)", part["purl"])[1]] for part in bill["components"] if part["type"] == "library")
-    assert listed == packages(containers, image)
+    assert [part for part in listed if part[2] != "source"] == packages(containers, image)
     openssl = next(part for part in bill["components"] if part["name"] == "libssl3")
     assert openssl["purl"].startswith("pkg:deb/debian/libssl3@") and openssl["purl"].endswith("&upstream=openssl"), "scanners look for the source"
     needs = {entry["ref"]: entry["dependsOn"] for entry in bill["dependencies"]}
     assert any(ref.startswith("pkg:deb/debian/libc6@") for ref in needs[openssl["bom-ref"]])
-    again = inside(containers, image, "cat", "/etc/os-release", "/var/lib/dpkg/status")
+    again = inside(containers, image, "cat", "/etc/os-release", "/var/lib/dpkg/status", "/usr/share/doc/gatepost/control")
     said = subprocess.run([ROOT / "deploy/container/sbom", "--version", bill["metadata"]["component"]["version"], "-"], input=again, check=True, capture_output=True, text=True).stdout
     assert said == containers.sbom.read_text(), "the same packages, the same octets"
+
+
+def test_the_bill_of_materials_lists_what_is_compiled_in(containers, image):
+    """Their names are those of the packages that the program was built with, on this machine."""
+    built_with = subprocess.run(["dpkg-query", "--show", "--showformat", "${source:Package} ${source:Version}\n", "libcli11-dev", "nlohmann-json3-dev"], check=True, capture_output=True, text=True).stdout
+    bill = json.loads(containers.sbom.read_text())
+    found = {part["name"]: part for part in bill["components"] if "arch=source" in part.get("purl", "")}
+    assert sorted(f"{name} {part['version']}" for name, part in found.items()) == sorted(built_with.splitlines())
+    whole = {entry["ref"]: entry["dependsOn"] for entry in bill["dependencies"]}[bill["metadata"]["component"]["bom-ref"]]
+    for name, part in found.items():
+        assert part["purl"].startswith(f"pkg:deb/debian/{name}@") and part["scope"] == "required" and part["bom-ref"] in whole
+        assert part["evidence"]["identity"][0]["methods"][0]["value"] == "Static-Built-Using of the Debian package gatepost"
 
 
 def test_the_bill_of_materials_keeps_to_its_schema(containers, image):
@@ -161,10 +173,16 @@ Status: hold ok installed
 Architecture: all
 Version: 3
 Provides: virtual (= 1)
+
+Package: gatepost
+Version: 0.1.0
+Architecture: amd64
+Static-Built-Using: headers (= 2.1+ds-1), c (= 1:4)
 """
     bill = sbom.bill(status, "0.1.0")
     first, second = "pkg:deb/debian/a@3?arch=all&distro=debian-12", "pkg:deb/debian/b@1%3A2.0%2Bx~1?arch=amd64&distro=debian-12&upstream=b-source%402.0"
-    assert [part["bom-ref"] for part in bill["components"]] == ["operating-system", first, second]
+    compiled_in = ["pkg:deb/debian/c@1%3A4?arch=source&distro=debian-12", "pkg:deb/debian/headers@2.1%2Bds-1?arch=source&distro=debian-12"]
+    assert [part["bom-ref"] for part in bill["components"]] == ["operating-system", first, second, *compiled_in]
     assert {entry["ref"]: entry["dependsOn"] for entry in bill["dependencies"]}[second] == [first]
     assert sbom.bill(status, "0.1.0")["serialNumber"] == bill["serialNumber"] != sbom.bill(status.replace("Version: 3", "Version: 4"), "0.1.0")["serialNumber"]
 
@@ -277,6 +295,12 @@ def test_the_examples_fit_each_other_and_the_image(containers, image, tls, tmp_p
         (tmp_path / theirs).chmod(0o644)
     tmp_path.chmod(0o755)
     assert "fine" in containers.podman("run", "--rm", *RUN, *HARDENED, "--no-healthcheck", "--volume", f"{tmp_path}:/etc/gatepost:ro", image, "check").stdout
+
+
+def test_it_hashes_the_password_that_it_is_given(containers, image):
+    """As docs/kubernetes.md makes the first user: nothing but the record comes out."""
+    done = containers.podman("run", "--rm", "-i", *RUN, image, "hash", input=PASSWORD + "\n")
+    assert re.fullmatch(r"\{SCRAM-SHA-256\}10000,[^\s,]+,[^\s,]+,[^\s,]+\n", done.stdout), done.stdout
 
 
 def test_without_a_configuration_it_says_so_and_ends(containers, image):

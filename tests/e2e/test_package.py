@@ -57,6 +57,7 @@ def test_the_package_says_what_it_is_and_needs(package, tmp_path):
     depends = field(package, "Depends")
     for name in ("libc6 (>= ", "libssl3", "libsasl2-2", "libevent-core-2.1", "libhiredis", "libyaml-cpp0", "adduser", "libsasl2-modules"):
         assert name in depends, depends
+    assert re.fullmatch(r"cli11 \(= [^ ()]+\), nlohmann-json3 \(= [^ ()]+\)", field(package, "Static-Built-Using")), "no dependency tells what is compiled in"
     control = control_files(package, tmp_path / "control")
     assert set(control) == {"control", "md5sums", "conffiles", "postinst", "prerm", "postrm"}
     for name, path in control.items():
