@@ -1,4 +1,7 @@
-"""The first message of docs/kubernetes.md: its values, its users file and its certificate, read from the page, and a real Gatepost that serves them and passes a message on."""
+"""The first message of docs/kubernetes.md: its values, its users file and its certificate, read from the page, and a real Gatepost that serves them and passes a message on.
+
+Further values of the page are rendered on top of these.
+"""
 import re
 import shlex
 import smtplib
@@ -16,7 +19,8 @@ from harness.process import Program, free_port, wait_until  # noqa: E402
 from harness.sink import Sink  # noqa: E402
 
 USER, PASSWORD = "alice@example.com", "a password of the trial"
-SECTION = (ROOT / "docs/kubernetes.md").read_text().partition("## A first message\n")[2].partition("\n## ")[0]
+PAGE = (ROOT / "docs/kubernetes.md").read_text()
+SECTION = PAGE.partition("## A first message\n")[2].partition("\n## ")[0]
 VALUES, COMMANDS = re.search(r"```yaml\n(.*?)```", SECTION, re.S)[1], re.search(r"```sh\n(.*?)```", SECTION, re.S)[1]
 IMAGE = "podman run --rm -i registry.example.com/mail/gatepost:0.1.0"
 
@@ -52,6 +56,20 @@ def test_its_names_are_those_of_the_release(rendered):
     assert 587 in [port["port"] for port in names["Service", service]["spec"]["ports"]]
     volumes = names["Deployment", deployment]["spec"]["template"]["spec"]["volumes"]
     assert {one["secret"]["secretName"] for one in volumes if "secret" in one} == set(re.findall(r"create secret \w+ (\S+)", COMMANDS))
+
+
+def test_the_values_of_the_page_are_values(helm, gatepost, secrets, tmp_path):
+    _, *further = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    assert further
+    (tmp_path / "mail.yaml").write_text(VALUES)
+    for number, text in enumerate(further):
+        (tmp_path / f"{number}.yaml").write_text(text)
+        ran = helm.template("--values", tmp_path / "mail.yaml", "--values", tmp_path / f"{number}.yaml")
+        assert ran.returncode == 0, ran.stderr
+        (config,) = (one["data"]["gatepost.yaml"] for one in yaml.safe_load_all(ran.stdout) if one and "gatepost.yaml" in one.get("data", {}))
+        (tmp_path / "gatepost.yaml").write_text(re.sub(r"/etc/gatepost/(auth|tls)/|/run/gatepost/", f"{secrets}/", config))
+        checked = subprocess.run([gatepost, "check", "--config", tmp_path / "gatepost.yaml"], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_message_passes(gatepost, secrets, rendered, tmp_path, monkeypatch):
