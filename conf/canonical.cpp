@@ -54,7 +54,8 @@ bool is_hostname(std::string_view text) {
 }
 
 bool is_url(std::string_view text) {
-    constexpr std::string_view kSchemes[] = {"redis://", "rediss://", "unix://", "redis-sentinel://"};
+    constexpr std::string_view kSchemes[] = {"redis://", "rediss://", "unix://", "redis-sentinel://",
+                                             "rediss-sentinel://"};
     return std::ranges::any_of(kSchemes, [text](std::string_view scheme) {
         return text.starts_with(scheme) && text.size() > scheme.size() &&
                text.find(' ') == std::string_view::npos;
@@ -179,7 +180,9 @@ std::string expectation(const Key& key) {
         case Type::File:
         case Type::SecretFile: return "the path of a file";
         case Type::Path: return "a path";
-        case Type::Url: return "a URL that begins with redis://, rediss://, unix:// or redis-sentinel://";
+        case Type::Url:
+            return "a URL that begins with redis://, rediss://, unix://, redis-sentinel:// or "
+                   "rediss-sentinel://";
         case Type::Word: return enumerate(key.words_list);
         case Type::Words: return "the name of a SASL mechanism, such as PLAIN";
         case Type::Count: return "a whole number" + bounds_of(key);
