@@ -19,8 +19,9 @@ endif()
 function(gatepost_docs_target)
     add_custom_target(docs
         COMMAND ${CMAKE_SOURCE_DIR}/tests/tools/docs_drift ${CMAKE_BINARY_DIR} --write
+        COMMAND ${CMAKE_SOURCE_DIR}/deploy/helm/generate
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
-        VERBATIM COMMENT "writing the reference configuration and the generated pages of docs/")
+        VERBATIM COMMENT "writing the reference configuration, its schema, the generated pages of docs/ and what the chart has of them")
     foreach(generator generate_reference gatepost)
         if(TARGET ${generator})
             add_dependencies(docs ${generator})

@@ -20,6 +20,10 @@ key with its default. `gatepost check --config FILE` reports everything that is 
 `file:line:column: key: what is wrong, what was expected`; with `--dump` it prints the effective configuration, defaults
 included and secrets redacted, in a form that can be loaded again.
 
+An editor with the YAML language server shows wrong keys and values while you write, and offers those there are, once the file has the line
+`# yaml-language-server: $schema=/usr/share/gatepost/gatepost.schema.json`, as the package's own has; in the repository the schema is
+`conf/gatepost.schema.json`. It never refuses what Gatepost takes, but `gatepost check` sees more.
+
 - **Durations** are a whole number and a unit: `250ms` `30s` `5m` `1h` `1d`. **Sizes**: `64KiB` `50MiB` (binary), `1MB`
   (decimal) or octets. **Rates**: `100/1h`; of bytes `50MiB/1h`.
 - **`${NAME}`** in a value is replaced from the environment; a name that is not defined is an error, `$$` is a dollar sign.

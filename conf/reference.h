@@ -1,5 +1,5 @@
-// The reference file and the documentation, written from the tables of keys and of log events. Nothing else
-// may write them. Any thread.
+// The reference file, its schema and the documentation, written from the tables of keys and of log events.
+// Nothing else may write them. Any thread.
 #pragma once
 
 #include <ostream>
@@ -11,6 +11,9 @@ void write_reference(std::ostream& out);
 
 /// docs/configuration.md
 void write_documentation(std::ostream& out);
+
+/// conf/gatepost.schema.json
+void write_json_schema(std::ostream& out);
 
 /// The tables in docs/logs.md.
 void write_log_events(std::ostream& out);

@@ -43,6 +43,16 @@ REFUSED = {
     "one further in": ("service.typ=ClusterIP", "typ"),
     "one of a listener": ("listeners.submission.ports=1", "ports"),
     "one of gatepost.yaml": ("config.upstream=1", "upstream"),
+    "one deep in it": ("config.session.max_eror=3", "max_eror"),
+    "one of an upstream": ("config.upstreams[0].name=a,config.upstreams[0].servers={b:25},config.upstreams[0].pool.max_idel=3", "max_idel"),
+    "one of a backend of another type": ("config.backends.local.type=file,config.backends.local.url=redis://a", "url"),
+    "one of a listener of gatepost.yaml": ("listeners.submission.config.require_tsl=false", "require_tsl"),
+    "what the chart makes of a listener": ("listeners.submission.config.tls=none", "tls"),
+    "a word that gatepost.yaml does not have": ("config.log.level=loud", "level"),
+    "one that is not there yet": ("config.session.bare_newline=normalize", "bare_newline"),
+    "a number out of its bounds": ("config.session.max_errors=0", "max_errors"),
+    "a duration without its unit": ("config.session.command_timeout=30", "command_timeout"),
+    "off without its quotes": ("config.auth.guessing.per_ip=false", "per_ip"),
     "listeners in config": ("config.listeners=1", "listeners"),
     "a word instead of a number": ("replicaCount=many", "replicaCount"),
     "a port below 1024": ("listeners.submission.port=587", "port"),
@@ -67,7 +77,8 @@ REFUSED = {
     "an alert that is not there": ("metrics.prometheusRule.enabled=true,metrics.prometheusRule.disabled.GatepostUp=true", "no alert GatepostUp"),
     "both monitors": ("metrics.serviceMonitor.enabled=true,metrics.podMonitor.enabled=true", "counted twice"),
     "egress that nobody knows": ("existingConfigMap=a", "networkPolicy.extraEgress"),
-    "a duration": ("config.upstreams[0].name=a,config.upstreams[0].servers={b:25},config.upstreams[0].reply_timeout=soon", "no duration"),
+    "a duration that is none": ("config.upstreams[0].name=a,config.upstreams[0].servers={b:25},config.upstreams[0].reply_timeout=soon", "reply_timeout"),
+    "a duration that only the pod knows": ("config.upstreams[0].name=a,config.upstreams[0].servers={b:25},config.upstreams[0].reply_timeout=${SOON}", "no duration"),
 }
 
 
@@ -76,6 +87,14 @@ def test_refused(helm, what):
     values, said = REFUSED[what]
     ran = helm.template("--values", MINIMAL, "--set", values)
     assert ran.returncode != 0 and said in ran.stderr, ran.stderr or "it was rendered"
+
+
+@pytest.mark.parametrize("values", ["config.session.max_errors=5", "config.session.max_errors=${MOST}", "config.tls.min_version=1.3", "config.auth.disabled_reply=525", "config.auth.guessing.per_ip=off", "config.auth.mechanisms={plain}",
+                                    "config.backends.redis.timeout=1s,redis.enabled=true,redis.users=true,redis.external.addresses={redis:6379}", "listeners.submission.config.address=[::]:1587"])  # fmt: skip
+def test_taken(helm, values):
+    """As Gatepost takes it, or with what the chart adds."""
+    ran = helm.template("--values", MINIMAL, "--set", values)
+    assert ran.returncode == 0, ran.stderr
 
 
 @pytest.mark.parametrize("values", ["config.upstreams[0].password=${PASSWORD}", "config.backends.redis.url=redis://me:${PASSWORD}@redis:6379/0"])

@@ -76,7 +76,7 @@ def test_the_package_holds_what_it_should_as_root_s(package):
         assert mode == "drwxr-xr-x" if mode.startswith("d") else mode in ("-rw-r--r--", "-rwxr-xr-x"), line
         files[name.removeprefix(".")] = mode
     expected = {"/usr/bin/gatepost", UNIT, "/usr/lib/systemd/system/gatepost.socket", "/etc/gatepost/gatepost.yaml", "/usr/share/doc/gatepost/copyright", "/usr/share/doc/gatepost/changelog.gz",
-                "/usr/share/doc/gatepost/examples/gatepost.yaml", "/usr/share/doc/gatepost/docs/install.md"}  # fmt: skip
+                "/usr/share/doc/gatepost/examples/gatepost.yaml", "/usr/share/gatepost/gatepost.schema.json", "/usr/share/doc/gatepost/docs/install.md"}  # fmt: skip
     assert expected <= set(files), expected - set(files)
     assert [name for name, mode in files.items() if mode == "-rwxr-xr-x"] == ["/usr/bin/gatepost"]
     assert all(name.startswith(("/usr/", "/etc/gatepost/")) for name in files if not name.endswith("/")), files
