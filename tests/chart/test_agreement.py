@@ -20,12 +20,16 @@ def of_kind(objects, kind, end=""):
     return next((one for one in objects if one["kind"] == kind and one["metadata"]["name"].endswith(end)), None)
 
 
+def workload(objects):
+    return next(one for one in objects if one["kind"] in ("Deployment", "DaemonSet"))
+
+
 def parts(helm, case):
     """The pod, its container, and its configuration or None."""
     objects = helm.objects(case)
-    pod = of_kind(objects, "Deployment")["spec"]["template"]["spec"]
-    written = next((one for one in objects if one["kind"] == "ConfigMap" and "gatepost.yaml" in one["data"]), None)
-    return pod, next(one for one in pod["containers"] if one["name"] == "gatepost"), written and written["data"]["gatepost.yaml"]
+    pod = workload(objects)["spec"]["template"]["spec"]
+    texts = [one[data].get("gatepost.yaml") for one in objects for kind, data in (("ConfigMap", "data"), ("Secret", "stringData")) if one["kind"] == kind]
+    return pod, next(one for one in pod["containers"] if one["name"] == "gatepost"), next(filter(None, texts), None)
 
 
 def files_named(config):
@@ -41,7 +45,9 @@ def test_gatepost_takes_the_configuration(helm, case, gatepost, certificate, tmp
     """With the files that it names made under a folder of the test, at the same places."""
     pod, container, text = parts(helm, case)
     if text is None:
-        assert of_existing(case) and pod["volumes"][0]["configMap"]["name"] == of_existing(case)
+        config = pod["volumes"][0]
+        assert config.get("configMap", {}).get("name") == of_existing(case, "existingConfigMap")
+        assert config.get("secret", {}).get("secretName") == of_existing(case, "existingConfigSecret")
         return
     contents = certificate | {"users": b"", "ca.crt": certificate["tls.crt"], "ticket-keys": os.urandom(160), "scram-secret": b"x" * 44, "password": b"secret\n"}
     for path in files_named(yaml.safe_load(text)):
@@ -56,8 +62,14 @@ def test_gatepost_takes_the_configuration(helm, case, gatepost, certificate, tmp
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def of_existing(case):
-    return yaml.safe_load((CHART / "ci" / f"{case}-values.yaml").read_text()).get("existingConfigMap")
+def of_existing(case, key):
+    return yaml.safe_load((CHART / "ci" / f"{case}-values.yaml").read_text()).get(key)
+
+
+def test_a_secret_configuration_is_in_no_config_map(helm):
+    objects = helm.objects("secret-config")
+    assert [one["kind"] for one in objects if "not-for-git" in str(one)] == ["Secret"]
+    assert parts(helm, "secret-config")[0]["volumes"][0]["secret"] == {"secretName": "mail-gatepost", "defaultMode": 0o440}
 
 
 def test_its_files_are_mounted(helm, case):
@@ -78,7 +90,7 @@ def test_ports_lead_from_the_service_to_a_listener(helm, case):
     named = {one["name"]: one["containerPort"] for one in container["ports"]}
     assert len(named) == len(container["ports"]) and min(named.values()) >= 1024
     for service in (one for one in objects if one["kind"] == "Service"):
-        assert service["spec"]["selector"].items() <= of_kind(objects, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+        assert service["spec"]["selector"].items() <= workload(objects)["spec"]["template"]["metadata"]["labels"].items()
         assert {one["targetPort"] for one in service["spec"]["ports"]} <= named.keys()
     policy = of_kind(objects, "NetworkPolicy")["spec"]
     assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= named.keys()

@@ -39,6 +39,9 @@ def test_each_case_has_notes(helm, with_notes, case):
     ("minimal", (), "SCRAM shows which users do not exist"),
     ("minimal", ("--set", "terminationGracePeriodSeconds=379"), "is less than drain"),
     ("monitoring", ("--set", "metrics.serviceMonitor.additionalLabels=null"), "kube-prometheus-stack looks only at"),
+    ("daemon-set", (), "exec daemonset/mail-gatepost"),
+    ("daemon-set", (), "many pods allow many times as much"),
+    ("autoscaling", (), "10 pods allow 10 times as much"),
 ])  # fmt: skip
 def test_warned(helm, with_notes, case, words, said):
     assert said in notes(helm, with_notes, case, *words)
@@ -51,6 +54,9 @@ def test_warned(helm, with_notes, case, words, said):
     ("sentinel", (), "times as much"),
     ("sentinel", (), "SCRAM shows"),
     ("monitoring", (), "kube-prometheus-stack looks only at"),
+    ("daemon-set", (), "Clients connect to the Service"),
+    ("existing-config-secret", (), "greeted with the name of a pod"),
+    ("single", (), "times as much"),
 ])  # fmt: skip
 def test_not_warned(helm, with_notes, case, words, said):
     assert said not in notes(helm, with_notes, case, *words)

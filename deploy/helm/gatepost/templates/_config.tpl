@@ -1,4 +1,14 @@
-{{- /* gatepost.yaml: `config`, and what is made from other values where `config` does not say it. Passwords never stand in it. */ -}}
+{{- /* gatepost.yaml: `config`, and what is made from other values where `config` does not say it. Passwords stand in it only where it is a Secret. */ -}}
+
+{{- /* The ConfigMap or Secret that somebody else keeps, if any. */ -}}
+{{- define "gatepost.foreignConfig" -}}
+{{- with .Values -}}
+{{- if and .existingConfigMap .existingConfigSecret -}}{{- fail "existingConfigMap and existingConfigSecret: which one?" -}}{{- end -}}
+{{- $name := default .existingConfigMap .existingConfigSecret -}}
+{{- if and $name .secretConfig -}}{{- fail (printf "secretConfig is about `config`, but %s has the configuration. In a Secret of yours: existingConfigSecret" $name) -}}{{- end -}}
+{{- $name -}}
+{{- end -}}
+{{- end -}}
 
 {{- define "gatepost.config" -}}
 {{- $config := deepCopy .Values.config -}}
@@ -38,8 +48,8 @@
 {{- end -}}
 {{- range list "tls" "backends" -}}{{- if not (get $whole .) -}}{{- $_ := unset $whole . -}}{{- end -}}{{- end -}}
 {{- $text := toYaml $whole -}}
-{{- if or (regexMatch "(?m)^[ -]*password: *([^ \"$]|\"[^\"$])" $text) (regexMatch "://[^/ ]*:[^/ $@]+@" $text) -}}
-{{- fail "config: a password stands in the values. Use password_file with extraSecretMounts, or ${NAME} with extraEnv" -}}
+{{- if and (not .Values.secretConfig) (or (regexMatch "(?m)^[ -]*password: *([^ \"$]|\"[^\"$])" $text) (regexMatch "://[^/ ]*:[^/ $@]+@" $text)) -}}
+{{- fail "config: a password stands in the values. Use password_file with extraSecretMounts, or ${NAME} with extraEnv, or secretConfig" -}}
 {{- end -}}
 {{- $text -}}
 {{- end -}}

@@ -31,9 +31,9 @@ written as a name is its port to anywhere. */ -}}
 
 {{- define "gatepost.egress" -}}
 {{- $rules := list (dict "ports" (list (dict "port" 53 "protocol" "UDP") (dict "port" 53 "protocol" "TCP"))) -}}
-{{- if .Values.existingConfigMap -}}
+{{- if include "gatepost.foreignConfig" . -}}
 {{- if not .Values.networkPolicy.extraEgress -}}
-{{- fail "networkPolicy.extraEgress: existingConfigMap says where Gatepost connects, and the chart cannot read it. Name your upstreams there, or set networkPolicy.egress.enabled: false" -}}
+{{- fail "networkPolicy.extraEgress: the chart cannot read in your configuration where Gatepost connects. Name your upstreams there, or set networkPolicy.egress.enabled: false" -}}
 {{- end -}}
 {{- else -}}
 {{- $config := include "gatepost.config" . | fromYaml -}}

@@ -2,7 +2,7 @@
 
 {{- define "gatepost.listeners" -}}
 {{- $listeners := dict -}}
-{{- $taken := dict (.Values.metrics.port | int | toString) "metrics.port" -}}
+{{- $taken := dict "port" (dict (.Values.metrics.port | int | toString) "metrics.port") -}}
 {{- range $name, $written := .Values.listeners -}}
 {{- $base := dict "enabled" true "expose" "public" "nodePort" 0 "hostPort" 0 "appProtocol" "" "tls" (dict "mode" "starttls") "proxyProtocol" (dict "enabled" false "trustedCIDRs" list) "config" dict -}}
 {{- $one := mustMergeOverwrite $base (deepCopy $written) -}}
@@ -10,9 +10,16 @@
 {{- range list "port" "exposedPort" -}}
 {{- if not (hasKey $one .) -}}{{- fail (printf "listeners.%s.%s is missing" $name .) -}}{{- end -}}
 {{- end -}}
-{{- $port := $one.port | int | toString -}}
-{{- if hasKey $taken $port -}}{{- fail (printf "listeners.%s.port: %s is that of %s too" $name $port (get $taken $port)) -}}{{- end -}}
-{{- $_ := set $taken $port (printf "listeners.%s" $name) -}}
+{{- if eq $name "admin" -}}{{- fail "listeners.admin: the port for metrics and probes has this name" -}}{{- end -}}
+{{- /* exposedPort is taken in one Service, the others are in all the pod and all the cluster. */ -}}
+{{- range $key, $scope := dict "port" "port" "hostPort" "hostPort" "nodePort" "nodePort" "exposedPort" (printf "exposedPort-%s" $one.expose) -}}
+{{- $port := get $one $key | int | toString -}}
+{{- if not (or (eq $port "0") (eq $scope "exposedPort-none")) -}}
+{{- $others := default dict (get $taken $scope) -}}
+{{- if hasKey $others $port -}}{{- fail (printf "listeners.%s.%s: %s is that of %s too" $name $key $port (get $others $port)) -}}{{- end -}}
+{{- $_ := set $taken $scope (set $others $port (printf "listeners.%s" $name)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $one.proxyProtocol.enabled (not $one.proxyProtocol.trustedCIDRs) -}}
 {{- fail (printf "listeners.%s.proxyProtocol.trustedCIDRs: who must speak PROXY? Nobody is believed unasked; name the addresses of your load balancer as pods see them" $name) -}}
 {{- end -}}

@@ -26,9 +26,16 @@
 {{- end -}}
 
 {{- define "gatepost.volumes" -}}
+{{- $config := default (include "gatepost.fullname" .) (include "gatepost.foreignConfig" .) -}}
 - name: config
+{{- if or .Values.secretConfig .Values.existingConfigSecret }}
+  secret:
+    secretName: {{ $config }}
+    defaultMode: 288
+{{- else }}
   configMap:
-    name: {{ default (include "gatepost.fullname" .) .Values.existingConfigMap }}
+    name: {{ $config }}
+{{- end }}
 - name: run
   emptyDir: {medium: Memory, sizeLimit: 1Mi}
 {{- if .Values.tls.selfSigned.enabled }}
