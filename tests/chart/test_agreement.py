@@ -4,8 +4,10 @@ import pathlib
 import subprocess
 
 import pytest
+import tools
 import yaml
 from conftest import CHART
+from test_rendered import conform
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +104,18 @@ def test_ports_lead_from_the_service_to_a_listener(helm, case):
 
 def test_it_may_connect_where_it_must(helm):
     policy = {name: of_kind(helm.objects(name), "NetworkPolicy")["spec"]["egress"] for name in ("cert-manager", "redis", "sentinel")}
-    where = {name: {(rule["ports"][0]["port"], rule.get("to", [{"ipBlock": {"cidr": "any"}}])[0]["ipBlock"]["cidr"]) for rule in rules} for name, rules in policy.items()}
-    dns = (53, "any")
-    assert where["cert-manager"] == {dns, (25, "192.0.2.1/32"), (25, "2001:db8::1/128"), (2525, "any"), (25, "any")}
-    assert where["redis"] == {dns, (25, "any"), (6380, "any")}
-    assert where["sentinel"] == {dns, (25, "any"), (26379, "10.1.0.1/32"), (26379, "10.1.0.2/32"), (26379, "fd00::3/128"), (6379, "any")}
+
+    def place(rule):
+        """A port, and an address or "any"; a rule without ports is for all pods, at any of theirs."""
+        port = rule["ports"][0]["port"] if "ports" in rule else "any"
+        target = rule.get("to", [{"ipBlock": {"cidr": "any"}}])[0]
+        return port, target["ipBlock"]["cidr"] if "ipBlock" in target else "pods"
+
+    where = {name: {place(rule) for rule in rules} for name, rules in policy.items()}
+    dns, pods = (53, "any"), ("any", "pods")
+    assert where["cert-manager"] == {dns, (25, "192.0.2.1/32"), (25, "2001:db8::1/128"), (2525, "any"), (25, "any"), pods}
+    assert where["redis"] == {dns, (25, "any"), (6380, "any"), pods}
+    assert where["sentinel"] == {dns, (25, "any"), (26379, "10.1.0.1/32"), (26379, "10.1.0.2/32"), (26379, "fd00::3/128"), (6379, "any"), pods}
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("minimal", 10 + 60 + 300 + 10), ("cert-manager", 10 + 60 + 600 + 10)])
@@ -118,10 +127,14 @@ def test_grace_is_what_a_drain_may_take(helm, name, seconds):
     assert container["lifecycle"]["preStop"]["exec"]["command"] == ["gatepost", "drain", "--wait", "--admin", f"unix:{config['admin']['socket']}"]
 
 
-def test_a_pod_is_seen_to_be_unready_before_it_stops_to_accept(helm):
-    pod, container, text = parts(helm, "minimal")
-    probe = container["readinessProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] < 10
+@pytest.mark.parametrize("delay", [0, 10, 60])
+def test_a_pod_that_ends_is_well_until_it_stops_to_accept(helm, delay):
+    """With externalTrafficPolicy: Local a node sends nothing to its last, ending pod whose probe fails."""
+    ran = helm.template("--values", CHART / "ci/minimal-values.yaml", "--set", f"drain.delaySeconds={delay}")
+    pod = next(one for one in yaml.safe_load_all(ran.stdout) if one and one["kind"] == "Deployment")["spec"]["template"]["spec"]
+    probe = pod["containers"][0]["readinessProbe"]
+    # The first look may come at once.
+    assert delay < probe["periodSeconds"] * (probe["failureThreshold"] - 1) <= delay + 2 * probe["periodSeconds"]
 
 
 def test_a_changed_configuration_replaces_the_pods(helm):
@@ -152,3 +165,42 @@ def test_dashboards_are_those_of_the_files(helm):
     assert {name: text.rstrip("\n") for name, text in there.items()} == {name: text.rstrip("\n") for name, text in files.items()}
     # kubectl keeps what it applied in an annotation of 256 KiB at most.
     assert max(len(text) for text in there.values()) < 250_000
+
+
+def rendered(helm, *words):
+    ran = helm.template("--values", CHART / "ci/minimal-values.yaml", *words)
+    assert ran.returncode == 0, ran.stderr
+    return [one for one in yaml.safe_load_all(ran.stdout) if one]
+
+
+def test_what_is_said_twice_stands_once(helm):
+    """Of an object and of all: the object's own wins, and no key is there twice, which PyYAML would not tell."""
+    ran = helm.template("--values", CHART / "ci/minimal-values.yaml", "--set", "commonLabels.team=all,service.labels.team=mail,podLabels.team=mail,commonAnnotations.team=all,podAnnotations.team=mail")
+    assert ran.returncode == 0, ran.stderr
+    service = of_kind(list(filter(None, yaml.safe_load_all(ran.stdout))), "Service", "gatepost")
+    assert service["metadata"]["labels"]["team"] == "mail"
+    assert conform(ran.stdout, tools.KUBERNETES[1]) == ""
+
+
+def test_names_of_digits_are_words(helm):
+    for one in rendered(helm, "--set-string", "namespaceOverride=456", "--set-string", "nameOverride=g1", "--set-string", "fullnameOverride=g1"):
+        assert one["metadata"]["namespace"] == "456"
+
+
+def test_nothing_leads_to_a_listener_of_no_service(helm):
+    policy = of_kind(rendered(helm, "--set", "listeners.submissions.expose=none"), "NetworkPolicy")["spec"]
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {"submission", port_name(helm), "admin"}
+
+
+def port_name(helm):
+    """What the long name of the internal listener is as a port."""
+    pod, container, text = parts(helm, "minimal")
+    return next(one["name"] for one in container["ports"] if one["containerPort"] == 1588)
+
+
+@pytest.mark.parametrize("limit", ["", "2"])
+def test_threads_are_as_many_as_the_pod_may_use(helm, limit):
+    """Without a limit of CPU they would be as many as the node has CPUs."""
+    words = ["--set", f"resources.limits.cpu={limit}"] if limit else []
+    config = yaml.safe_load(next(one for one in rendered(helm, *words) if one["kind"] == "ConfigMap")["data"]["gatepost.yaml"])
+    assert (config.get("workers"), config["auth"].get("concurrency")) == ((None, None) if limit else (2, 2))

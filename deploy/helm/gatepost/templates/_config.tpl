@@ -27,6 +27,11 @@
 {{- $_ := set $made "tls" (include "gatepost.tlsConfig" . | fromYaml) -}}
 {{- $_ := set $made "backends" dict -}}
 {{- $_ := set $made "auth" (dict "backends" list) -}}
+{{- /* A limit of CPU is heeded. Without one they would be as many as the node has CPUs, and so would hashes of passwords, whose memory is the pod's. */ -}}
+{{- if not (dig "limits" "cpu" "" (default dict .Values.resources)) -}}
+{{- $_ := set $made "workers" 2 -}}
+{{- $_ := set $made.auth "concurrency" 2 -}}
+{{- end -}}
 {{- if .Values.auth.existingSecret -}}
 {{- $_ := set $made.backends "local" (dict "type" "file" "path" (printf "/etc/gatepost/auth/%s" .Values.auth.existingSecretKey)) -}}
 {{- $_ := set $made.auth "backends" (append $made.auth.backends "local") -}}
@@ -34,6 +39,7 @@
 {{- if .Values.auth.scram.existingSecret -}}
 {{- $_ := set $made.auth "scram_secret_file" (printf "/etc/gatepost/scram/%s" .Values.auth.scram.existingSecretKey) -}}
 {{- end -}}
+{{- if and .Values.redis.users (not .Values.redis.enabled) -}}{{- fail "redis.users needs redis.enabled" -}}{{- end -}}
 {{- if .Values.redis.enabled -}}
 {{- $redis := include "gatepost.redisConfig" . | fromYaml -}}
 {{- $_ := set $made "limit_store" (merge (dict "type" "redis") $redis) -}}
@@ -48,7 +54,7 @@
 {{- end -}}
 {{- range list "tls" "backends" -}}{{- if not (get $whole .) -}}{{- $_ := unset $whole . -}}{{- end -}}{{- end -}}
 {{- $text := toYaml $whole -}}
-{{- if and (not .Values.secretConfig) (or (regexMatch "(?m)^[ -]*password: *([^ \"$]|\"[^\"$])" $text) (regexMatch "://[^/ ]*:[^/ $@]+@" $text)) -}}
+{{- if and (not .Values.secretConfig) (or (regexMatch "(?m)^[ -]*([a-z_]*_)?(password|passwd|passphrase|pw|secret): *([^ \"$]|\"[^\"$])" $text) (regexMatch "://[^/ ]*:[^/ $@]+@" $text)) -}}
 {{- fail "config: a password stands in the values. Use password_file with extraSecretMounts, or ${NAME} with extraEnv, or secretConfig" -}}
 {{- end -}}
 {{- $text -}}

@@ -41,3 +41,13 @@ envFrom:
     - name: tls
       mountPath: /tls
 {{- end -}}
+
+{{- /* Init containers that fill volumes, before the check. */ -}}
+{{- define "gatepost.filling" -}}
+{{- if .Values.tls.selfSigned.enabled }}
+{{ include "gatepost.selfSigned" . }}
+{{- end }}
+{{- with .Values.initContainers }}
+{{ tpl (toYaml .) $ }}
+{{- end }}
+{{- end -}}

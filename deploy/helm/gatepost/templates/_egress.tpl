@@ -1,5 +1,6 @@
 {{- /* Where Gatepost must be able to connect, by what its configuration names. A policy knows addresses and ports, no names: a server that is
-written as a name is its port to anywhere. */ -}}
+written as a name is its port to anywhere. Of a Service a policy sees the pods and their ports, which may be others than the Service's: a name in the
+cluster is any port of pods too. The pods of OpenShift's DNS are at 5353. */ -}}
 
 {{- /* One rule for "host:port"; nothing for a socket's path: (dict "server" "mta:25" "port" "25") */ -}}
 {{- define "gatepost.egressRule" -}}
@@ -11,6 +12,8 @@ written as a name is its port to anywhere. */ -}}
   to: [{ipBlock: {cidr: {{ $host }}/32}}]
 {{- else if contains ":" $host }}
   to: [{ipBlock: {cidr: "{{ $host }}/128"}}]
+{{- else if regexMatch "^[^.]+$|[.]svc([.]|$)" $host }}
+- to: [{namespaceSelector: {}}]
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -30,7 +33,7 @@ written as a name is its port to anywhere. */ -}}
 {{- end -}}
 
 {{- define "gatepost.egress" -}}
-{{- $rules := list (dict "ports" (list (dict "port" 53 "protocol" "UDP") (dict "port" 53 "protocol" "TCP"))) -}}
+{{- $rules := list (dict "ports" (list (dict "port" 53 "protocol" "UDP") (dict "port" 53 "protocol" "TCP") (dict "port" 5353 "protocol" "UDP") (dict "port" 5353 "protocol" "TCP"))) -}}
 {{- if include "gatepost.foreignConfig" . -}}
 {{- if not .Values.networkPolicy.extraEgress -}}
 {{- fail "networkPolicy.extraEgress: the chart cannot read in your configuration where Gatepost connects. Name your upstreams there, or set networkPolicy.egress.enabled: false" -}}
@@ -44,5 +47,20 @@ written as a name is its port to anywhere. */ -}}
 {{- with .url -}}{{- $rules = concat $rules (include "gatepost.egressRedis" . | fromYamlArray) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (concat ($rules | uniq) .Values.networkPolicy.extraEgress) -}}
+{{- toYaml (concat ($rules | uniq) (default list .Values.networkPolicy.extraEgress)) -}}
+{{- end -}}
+
+{{- /* Who may reach internal listeners: pods, and whom a Service that leads out of the cluster is for. */ -}}
+{{- define "gatepost.internalClients" -}}
+{{- $from := .Values.networkPolicy.internal.from -}}
+{{- if not $from -}}
+{{- $from = list (dict "namespaceSelector" dict) -}}
+{{- with .Values.service.internal -}}
+{{- if and .enabled (ne .type "ClusterIP") -}}
+{{- if not .loadBalancerSourceRanges -}}{{- fail (printf "networkPolicy.internal.from: who outside of the cluster may reach service.internal, a %s? It, or service.internal.loadBalancerSourceRanges" .type) -}}{{- end -}}
+{{- range .loadBalancerSourceRanges -}}{{- $from = append $from (dict "ipBlock" (dict "cidr" .)) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $from -}}
 {{- end -}}

@@ -22,7 +22,7 @@ selector:
     {{- toYaml . | nindent 4 }}
     {{- end }}
 namespaceSelector:
-  matchNames: [{{ include "gatepost.namespace" .root }}]
+  matchNames: [{{ include "gatepost.namespace" .root | quote }}]
 {{ ternary "endpoints" "podMetricsEndpoints" (eq .key "serviceMonitor") }}:
   - port: admin
     path: /metrics

@@ -19,3 +19,13 @@
 {{- add (int .Values.drain.delaySeconds) (int .Values.drain.timeoutSeconds) $reply 10 -}}
 {{- end -}}
 {{- end -}}
+
+{{- /* A pod that ends is no endpoint any more, whatever its probe says. But where it was the last one of its node, `externalTrafficPolicy: Local` still
+sends it what the balancer has not yet learned, as long as its probe is well: so that must not fail before the ports are closed. */ -}}
+{{- define "gatepost.readiness" -}}
+{{- $probe := deepCopy .Values.readinessProbe -}}
+{{- if not (hasKey $probe "failureThreshold") -}}
+{{- $_ := set $probe "failureThreshold" (add (div (int .Values.drain.delaySeconds) (int (default 10 $probe.periodSeconds))) 2) -}}
+{{- end -}}
+{{- toYaml $probe -}}
+{{- end -}}

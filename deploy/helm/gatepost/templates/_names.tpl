@@ -28,8 +28,8 @@
 {{- end -}}
 
 {{- define "gatepost.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "gatepost.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "gatepost.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "gatepost.labels" -}}
@@ -37,22 +37,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "gatepost.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | replace "+" "_" | trunc 63 | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end -}}
 
 {{- /* metadata of an object: (dict "root" $ "suffix" "" "namespace" "" "labels" (dict) "annotations" (dict)) */ -}}
 {{- define "gatepost.metadata" -}}
 {{- $root := .root -}}
 name: {{ include "gatepost.fullname" $root }}{{ .suffix }}
-namespace: {{ default (include "gatepost.namespace" $root) .namespace }}
+namespace: {{ default (include "gatepost.namespace" $root) .namespace | quote }}
 labels:
   {{- include "gatepost.labels" $root | nindent 2 }}
-  {{- with .labels }}
+  {{- with merge (deepCopy (default dict .labels)) (default dict $root.Values.commonLabels) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with merge (deepCopy (default dict .annotations)) $root.Values.commonAnnotations }}
+{{- with merge (deepCopy (default dict .annotations)) (default dict $root.Values.commonAnnotations) }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

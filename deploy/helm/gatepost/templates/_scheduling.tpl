@@ -39,6 +39,18 @@ rollingUpdate:
 {{- end -}}
 
 {{- define "gatepost.scheduling" -}}
+{{ include "gatepost.nodes" . | trim }}
+{{- /* One pod on each node is spread already. */ -}}
+{{- range $key := ternary (list "affinity" "topologySpreadConstraints") (list "affinity") (eq .Values.kind "Deployment") }}
+{{- with get $.Values $key }}
+{{ $key }}:
+  {{- tpl (toYaml .) $ | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* What the pod of the test needs too. */ -}}
+{{- define "gatepost.nodes" -}}
 {{- range $key := list "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" }}
 {{- with get $.Values $key }}
 {{ $key }}: {{ . }}
@@ -51,13 +63,6 @@ hostUsers: {{ .Values.hostUsers }}
 {{- with get $.Values $key }}
 {{ $key }}:
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end }}
-{{- /* One pod on each node is spread already. */ -}}
-{{- range $key := ternary (list "affinity" "topologySpreadConstraints") (list "affinity") (eq .Values.kind "Deployment") }}
-{{- with get $.Values $key }}
-{{ $key }}:
-  {{- tpl (toYaml .) $ | nindent 2 }}
 {{- end }}
 {{- end }}
 {{- end -}}

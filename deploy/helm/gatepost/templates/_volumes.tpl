@@ -18,7 +18,14 @@
 {{- if .tls.existingSecret -}}{{- $mounts = append $mounts (dict "name" "redis-ca" "secretName" .tls.existingSecret "mountPath" "/etc/gatepost/redis-ca") -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml (dict "mounts" (concat $mounts .Values.extraSecretMounts)) -}}
+{{- $mounts = concat $mounts (default list .Values.extraSecretMounts) -}}
+{{- $taken := list "config" "run" -}}
+{{- if .Values.tls.selfSigned.enabled -}}{{- $_ := include "gatepost.tlsSource" . -}}{{- $taken = append $taken "tls" -}}{{- end -}}
+{{- range $mounts -}}
+{{- if has .name $taken -}}{{- fail (printf "extraSecretMounts: the name %s is taken" .name) -}}{{- end -}}
+{{- $taken = append $taken .name -}}
+{{- end -}}
+{{- toYaml (dict "mounts" $mounts) -}}
 {{- end -}}
 
 {{- define "gatepost.tlsSecret" -}}
