@@ -111,9 +111,10 @@ std::optional<std::string> read_address(const Key& key, std::string_view text) {
     }
     const auto endpoint = parse_endpoint(text);
     if (!endpoint) return std::nullopt;
-    if (key.type != Type::Servers && (endpoint->is_unix() || !is_numeric_host(endpoint->host)))
-        return std::nullopt;
-    return endpoint->text;
+    const bool is_every = endpoint->host == kEveryAddress;
+    const bool listens = is_every || (!endpoint->is_unix() && is_numeric_host(endpoint->host));
+    const bool is_right = key.type == Type::Servers ? !is_every : listens;
+    return is_right ? std::optional(endpoint->text) : std::nullopt;
 }
 
 std::optional<std::string> read_word(const Key& key, std::string_view text) {
@@ -197,8 +198,9 @@ std::string expectation(const Key& key) {
         case Type::RateOrOff: return "off or a rate such as 100/1h";
         case Type::Bool: return "true or false";
         case Type::ListenAddress:
-            return "a numeric address and a port, such as \"0.0.0.0:587\" or \"[::]:587\"";
-        case Type::AddressOrOff: return "\"\" or a numeric address and a port, such as \"127.0.0.1:9587\"";
+            return "a numeric address or *, and a port, such as \"*:587\", \"0.0.0.0:587\" or \"[::]:587\"";
+        case Type::AddressOrOff:
+            return "\"\" or a numeric address or *, and a port, such as \"127.0.0.1:9587\" or \"*:9587\"";
         case Type::Networks: return "an address or network, such as 192.0.2.0/24 or 2001:db8::/32";
         case Type::Servers: return "host:port, [v6]:port or unix:/path";
         case Type::TextMap: return "text";

@@ -55,6 +55,9 @@ struct Network {
     }
 };
 
+/// Instead of the host of a listening address: "*:587" is every address of this machine, IPv4 and IPv6.
+constexpr std::string_view kEveryAddress = "*";
+
 /// host:port, [v6]:port or unix:/path. Exactly one of `host` and `path` is set; `host` has no brackets.
 struct Endpoint {
     std::string host;
@@ -76,7 +79,7 @@ struct TlsOptions {
 
 struct Listener {
     std::string name;
-    Endpoint address;  ///< `host` is a numeric IPv4 or IPv6 address
+    Endpoint address;  ///< `host` is a numeric IPv4 or IPv6 address, or kEveryAddress
     ListenerTls tls = ListenerTls::StartTls;
     bool require_tls = true;  ///< false whenever `tls` is None
     /// False is loaded only together with trusted_networks or relay_for_anybody.

@@ -84,14 +84,15 @@ class Contradictions : private Complaints {
     }
 
     // Two listening sockets of the same family on one port: the same address, or one of them on all
-    // addresses.
+    // addresses; "*" is on those of both families.
     static bool collide(const Endpoint& one, const Endpoint& other) {
+        if (one.port != other.port) return false;
+        if (one.host == kEveryAddress || other.host == kEveryAddress) return true;
         const auto is_wildcard = [](const Endpoint& endpoint) {
             return endpoint.host == "0.0.0.0" || endpoint.text.starts_with("[::]:");
         };
         const bool same_family = one.text.starts_with('[') == other.text.starts_with('[');
-        return one.port == other.port && same_family &&
-               (one.text == other.text || is_wildcard(one) || is_wildcard(other));
+        return same_family && (one.text == other.text || is_wildcard(one) || is_wildcard(other));
     }
 
     void look_at_addresses() {

@@ -37,7 +37,7 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 }
 
 std::string address() {
-    return joined({"(", kIpv4, "|\\[", kIpv6, "\\])", kPort});
+    return joined({"(\\*|", kIpv4, "|\\[", kIpv6, "\\])", kPort});
 }
 
 // Nobody knows what ${NAME} will be, so a text that has one is always right.

@@ -35,7 +35,7 @@ enum class Type {
     Rate,           // 100/1h; of what is there at a time a number alone
     RateOrOff,      // the same or "off"
     Bool,           // true or false
-    ListenAddress,  // a numeric address with a port
+    ListenAddress,  // a numeric address with a port, or "*:587"
     AddressOrOff,   // the same, or "" for off
     // Lists of values
     Words,
@@ -129,7 +129,7 @@ inline constexpr Key kKeys[] = {
 
     Key{"listeners", Type::List, "", "where clients connect; at least one"}.required(),
     Key{"listeners[].name", Type::Name, "", "in logs, metrics, routes and limits; each once"}.required(),
-    Key{"listeners[].address", Type::ListenAddress, "", "numeric, with the port; \"0.0.0.0:587\" or \"[::]:587\" (IPv6 only)"}.required(),
+    Key{"listeners[].address", Type::ListenAddress, "", "numeric, with the port; \"*:587\" (every address, IPv4 and IPv6), \"0.0.0.0:587\" or \"[::]:587\" (IPv6 only)"}.required(),
     Key{"listeners[].tls", Type::Word, "starttls", "how TLS begins on this port"}.words("none|starttls|implicit"),
     Key{"listeners[].require_tls", Type::Bool, "true", "starttls: AUTH and MAIL are refused before TLS, AUTH is not advertised; false with tls: none"},
     Key{"listeners[].require_auth", Type::Bool, "true", "MAIL before AUTH is 530; false where nobody needs to log in: only trusted_networks may send then"},
@@ -273,7 +273,7 @@ inline constexpr Key kKeys[] = {
 
     {"admin", Type::Section, "", "how operators look in"},
     Key{"admin.socket", Type::Path, "", "unix socket of the commands that change things, e.g. /run/gatepost/admin.sock"}.restart(),
-    Key{"admin.address", Type::AddressOrOff, "127.0.0.1:9587", "/metrics /livez /readyz /status; \"\" = off"}.restart(),
+    Key{"admin.address", Type::AddressOrOff, "127.0.0.1:9587", "/metrics /livez /readyz /status; \"*:9587\" = every address, IPv4 and IPv6; \"\" = off"}.restart(),
 
     {"log", Type::Section, "", "to standard error"},
     Key{"log.level", Type::Word, "info", "the least that is logged"}.words("debug|info|warning|error"),

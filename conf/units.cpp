@@ -181,7 +181,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
         if (!address || is_ipv4) return std::nullopt;
         canonical = "[" + address_to_text(*address, false) + "]";
     } else {
-        if (!is_domain(host)) return std::nullopt;
+        if (host != kEveryAddress && !is_domain(host)) return std::nullopt;
         canonical = host;
     }
     Endpoint endpoint{std::string(host), static_cast<std::uint16_t>(*port), {}, {}};

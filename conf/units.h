@@ -30,7 +30,7 @@ namespace gatepost::conf {
 /// 192.0.2.0/24, 2001:db8::/32, or one address. Bits behind the prefix are cleared.
 [[nodiscard]] std::optional<Network> parse_network(std::string_view text);
 
-/// host:port, [v6]:port or unix:/path; ports 1 to 65535. An IPv6 address needs its brackets.
+/// host:port, [v6]:port, *:port or unix:/path; ports 1 to 65535. An IPv6 address needs its brackets.
 [[nodiscard]] std::optional<Endpoint> parse_endpoint(std::string_view text);
 
 /// True when `host` of an endpoint is a numeric address.

@@ -195,7 +195,11 @@ Node read_yaml(const std::string& text, const std::string& file, std::vector<Pro
         const auto lines =
             static_cast<std::size_t>(std::ranges::count(text, '\n')) + (text.ends_with('\n') ? 0U : 1U);
         if (position.line > lines) position = {lines, 1};
-        problems.push_back({file, position.line, position.column, "not YAML: " + printable(error.msg)});
+        std::string what = "not YAML: " + printable(error.msg);
+        // As "*:587" is, without its quotes.
+        if (error.msg.starts_with(YAML::ErrorMsg::UNKNOWN_ANCHOR))
+            what += "; a value that begins with * is written in quotes";
+        problems.push_back({file, position.line, position.column, std::move(what)});
     } catch (const std::exception& error) {
         is_yaml = false;
         problems.push_back({file, 1, 1, "not YAML: " + printable(error.what())});

@@ -2,7 +2,10 @@
 // come in. The acceptor lives on the thread of its loop.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/base/result.h"
@@ -13,9 +16,19 @@
 
 namespace gatepost::net {
 
-/// Listens on "0.0.0.0:587", "[::]:587" (IPv6 only), "127.0.0.1:0" (a free port) or "unix:/path" (a stale
-/// socket file is replaced). Non-blocking, close-on-exec. The error names the address and the reason.
+/// Listens on "0.0.0.0:587", "[::]:587" (IPv6 only), "*:587" (every address, IPv4 and IPv6; on a machine
+/// without IPv6, those of IPv4), "127.0.0.1:0" (a free port) or "unix:/path" (a stale socket file is
+/// replaced). Non-blocking, close-on-exec. The error names the address and the reason.
 [[nodiscard]] Result<UniqueFd> listen_on(std::string_view address);
+
+/// The port of "*:587", every address of this machine; nothing when `address` is another.
+[[nodiscard]] std::optional<std::uint16_t> port_of_every_address(std::string_view address);
+
+/// It is bound to [::] and takes IPv4 clients too.
+[[nodiscard]] bool takes_both_families(int fd);
+
+/// Where a listening socket is bound, as it is configured: "*:587" for one that takes both families.
+[[nodiscard]] std::string listening_address(int fd);
 
 /// Where `fd` is bound; AF_UNSPEC on failure.
 [[nodiscard]] SocketAddress local_address(int fd);

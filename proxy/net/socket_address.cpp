@@ -137,6 +137,10 @@ SocketAddress SocketAddress::with_port(std::uint16_t port) const {
     return made;
 }
 
+bool SocketAddress::is_any() const noexcept {
+    return is_ip() && ip_octets().find_first_not_of('\0') == std::string_view::npos;
+}
+
 std::string_view SocketAddress::ip_octets() const noexcept {
     if (!is_ip()) return {};
     return {ip_.data(), family_ == AF_INET ? kV4Size : kV6Size};

@@ -37,6 +37,8 @@ class SocketAddress {
     [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
     /// The same IP address with another port; not for unix paths.
     [[nodiscard]] SocketAddress with_port(std::uint16_t port) const;
+    /// 0.0.0.0 or ::
+    [[nodiscard]] bool is_any() const noexcept;
     /// 4 or 16 octets in network order, empty for others; valid as long as this value.
     [[nodiscard]] std::string_view ip_octets() const noexcept;
 

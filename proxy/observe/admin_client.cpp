@@ -69,11 +69,13 @@ std::expected<net::UniqueFd, AdminFailure> connect_to_host(const std::string& ad
     std::string host = address.substr(0, colon);
     if (colon == std::string::npos || host.empty())
         return cannot(Kind::kUnreachable, "no address: " + printable(address) + "; expected HOST:PORT");
+    const bool is_every = host == "*";  // as admin.address may be: then it is asked on the loopback
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
-    if (const int error = ::getaddrinfo(host.c_str(), address.c_str() + colon + 1, &hints, &found);
+    if (const int error =
+            ::getaddrinfo(is_every ? nullptr : host.c_str(), address.c_str() + colon + 1, &hints, &found);
         error != 0)
         return cannot(Kind::kUnreachable, "cannot find " + printable(address) + ": " + ::gai_strerror(error));
     const std::unique_ptr<addrinfo, FreeAddresses> all(found);

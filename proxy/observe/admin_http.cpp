@@ -1,14 +1,7 @@
 #include "proxy/observe/admin_http.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
-#include <cerrno>
-#include <charconv>
 #include <list>
-#include <netinet/in.h>
-#include <optional>
-#include <sys/socket.h>
-#include <system_error>
 #include <utility>
 
 #include <event2/buffer.h>
@@ -19,6 +12,8 @@
 #include <event2/util.h>
 
 #include "proxy/base/printable.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/socket_address.h"
 
 namespace gatepost::observe {
 namespace {
@@ -35,45 +30,6 @@ constexpr const char* kPlainText = "text/plain; charset=utf-8";
 constexpr const char* kJson = "application/json; charset=utf-8";
 constexpr const char* kPage = "text/html; charset=utf-8";
 constexpr const char* kExposition = "text/plain; version=0.0.4; charset=utf-8";
-
-struct Address {
-    sockaddr_storage storage{};
-    socklen_t length = 0;
-
-    [[nodiscard]] std::uint16_t port() const {
-        return ntohs(storage.ss_family == AF_INET6
-                         ? reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port
-                         : reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
-    }
-};
-
-/// "192.0.2.1:80" or "[2001:db8::1]:80". evutil_parse_sockaddr_port() refuses port 0 and accepts no port at
-/// all.
-std::optional<Address> parse(std::string_view text) {
-    const std::size_t colon = text.rfind(':');
-    if (colon == std::string_view::npos) return {};
-    std::string host(text.substr(0, colon));
-    const std::string_view digits = text.substr(colon + 1);
-    std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    if (error != std::errc{} || end != digits.data() + digits.size()) return {};
-    Address address;
-    if (host.starts_with('[') && host.ends_with(']')) {
-        auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(port);
-        address.length = sizeof *v6;
-        host = host.substr(1, host.size() - 2);
-        if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) return address;
-    } else {
-        auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        address.length = sizeof *v4;
-        if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) return address;
-    }
-    return {};
-}
 
 struct Answer {
     int code = 200;
@@ -118,29 +74,26 @@ class AdminHttp::Server {
     Server& operator=(const Server&) = delete;
 
     [[nodiscard]] Result<std::uint16_t> listen(std::string_view address) {
-        const std::optional<Address> parsed = parse(address);
-        if (!parsed) {
-            return fail("'" + printable(address) + "' is no address: expected 127.0.0.1:9587 or [::1]:9587");
+        const auto parsed = net::SocketAddress::parse(address);
+        if (!net::port_of_every_address(address) && !(parsed && parsed->is_ip())) {
+            return fail("'" + printable(address) +
+                        "' is no address: expected 127.0.0.1:9587, [::1]:9587 or *:9587");
         }
-        Address where = *parsed;
-        auto* socket_address = reinterpret_cast<sockaddr*>(&where.storage);
+        auto socket = net::listen_on(address);
+        if (!socket) return std::unexpected(std::move(socket.error()));
         http_ = evhttp_new(base_);
         if (http_ == nullptr) return fail("no memory for the admin HTTP server");
-        unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-        if (where.storage.ss_family == AF_INET6) flags |= LEV_OPT_BIND_IPV6ONLY;
-        listener_ = evconnlistener_new_bind(base_, nullptr, nullptr, flags, kBacklog, socket_address,
-                                            static_cast<int>(where.length));
-        if (listener_ == nullptr)
-            return fail("cannot listen on " + std::string(address) + ": " +
-                        std::system_category().message(errno));
+        constexpr unsigned kFlags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
+        listener_ = evconnlistener_new(base_, nullptr, nullptr, kFlags, kBacklog, socket->get());
+        if (listener_ == nullptr) return fail("no memory for the admin HTTP server");
+        const std::uint16_t bound = net::local_address(socket->release()).port();
         // Out of descriptors: the socket stays readable, so asking on would only burn the CPU until
         // on_sweep().
         evconnlistener_set_error_cb(
             listener_, [](evconnlistener* listener, void*) { evconnlistener_disable(listener); });
         if (sweep_ != nullptr) evtimer_add(sweep_.get(), &kSweepInterval);
-        getsockname(evconnlistener_get_fd(listener_), socket_address, &where.length);
         serve();
-        return where.port();
+        return bound;
     }
 
     std::uint16_t port = 0;

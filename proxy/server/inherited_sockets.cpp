@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cstdlib>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <system_error>
 #include <unistd.h>
@@ -69,6 +68,21 @@ std::string InheritedSockets::Socket::text() const {
     return text;
 }
 
+std::string InheritedSockets::Socket::what_is_odd() const {
+    if (claimed_by.empty())
+        return "is for no listener: none has its address or its name, and nobody answers its clients";
+    if (takes_both && !is_every) {
+        return "takes IPv4 clients too; a socket unit says BindIPv6Only=ipv6-only, or the listener's address "
+               "is \"*:" +
+               std::to_string(address.port()) + "\"";
+    }
+    if (is_every && !takes_both) {
+        return "does not take clients of both IPv4 and IPv6; a socket unit says ListenStream=" +
+               std::to_string(address.port()) + " and BindIPv6Only=both";
+    }
+    return "";
+}
+
 InheritedSockets InheritedSockets::take_from_environment(int first) {
     InheritedSockets taken;
     const std::string pid = take_variable("LISTEN_PID");
@@ -98,20 +112,26 @@ void InheritedSockets::add(int descriptor, std::string name) {
     ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
     socket.address = net::local_address(descriptor);
-    const bool is_any = socket.address.ip_octets().find_first_not_of('\0') == std::string_view::npos;
-    if (socket.address.family() == AF_INET6 && is_any &&
-        option_of(descriptor, IPPROTO_IPV6, IPV6_V6ONLY) == 0) {
-        warnings_.push_back(socket.text() + ", " + socket.address.to_string() +
-                            ", takes IPv4 clients too; a socket unit says BindIPv6Only=ipv6-only");
-    }
+    socket.takes_both = net::takes_both_families(descriptor);
     sockets_.push_back(std::move(socket));
 }
 
-InheritedSockets::Socket* InheritedSockets::find(std::string_view listener, std::string_view address) {
-    if (const auto wanted = net::SocketAddress::parse(address)) {
-        const auto bound = std::ranges::find(sockets_, *wanted, &Socket::address);
-        if (bound != sockets_.end()) return &*bound;
+/// "*:587" is also one that has only a family of it: with both there could be no other at that port.
+InheritedSockets::Socket* InheritedSockets::bound_to(std::string_view address) {
+    const auto every = net::port_of_every_address(address);
+    const auto wanted = net::SocketAddress::parse(address);
+    Socket* found = nullptr;
+    for (Socket& socket : sockets_) {
+        if (wanted && socket.address == *wanted) return &socket;
+        if (!every || !socket.address.is_any() || socket.address.port() != *every) continue;
+        if (socket.takes_both) return &socket;
+        if (found == nullptr) found = &socket;
     }
+    return found;
+}
+
+InheritedSockets::Socket* InheritedSockets::find(std::string_view listener, std::string_view address) {
+    if (Socket* const bound = bound_to(address); bound != nullptr) return bound;
     const auto named = std::ranges::find_if(sockets_, [&](const Socket& socket) {
         return socket.name == listener && (socket.claimed_by.empty() || socket.claimed_by == listener);
     });
@@ -124,16 +144,15 @@ Result<net::UniqueFd> InheritedSockets::listen(std::string_view listener, std::s
     net::UniqueFd duplicate(::fcntl(found->descriptor.get(), F_DUPFD_CLOEXEC, kFirst));
     if (!duplicate) return fail(found->text() + ": " + std::generic_category().message(errno));
     found->claimed_by = listener;
+    found->is_every = net::port_of_every_address(address).has_value();
     return duplicate;
 }
 
 std::vector<std::string> InheritedSockets::warnings() const {
-    std::vector<std::string> all = warnings_;
+    std::vector<std::string> all;
     for (const Socket& socket : sockets_) {
-        if (!socket.claimed_by.empty()) continue;
-        all.push_back(
-            socket.text() + ", " + socket.address.to_string() +
-            ", is for no listener: none has its address or its name, and nobody answers its clients");
+        if (const std::string odd = socket.what_is_odd(); !odd.empty())
+            all.push_back(socket.text() + ", " + socket.address.to_string() + ", " + odd);
     }
     return all;
 }

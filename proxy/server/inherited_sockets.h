@@ -39,17 +39,20 @@ class InheritedSockets {
         int number = 0;    ///< as it was inherited
         std::string name;  ///< FileDescriptorName=
         net::SocketAddress address;
-        std::string claimed_by;  ///< the last listener that got it
+        bool takes_both = false;  ///< IPv4 and IPv6
+        std::string claimed_by;   ///< the last listener that got it
+        bool is_every = false;    ///< for that listener's "*:587"
 
         [[nodiscard]] std::string text() const;
+        [[nodiscard]] std::string what_is_odd() const;
     };
 
     void add(int descriptor, std::string name);
     [[nodiscard]] Socket* find(std::string_view listener, std::string_view address);
+    [[nodiscard]] Socket* bound_to(std::string_view address);
 
     std::vector<Socket> sockets_;
     std::vector<std::string> problems_;
-    std::vector<std::string> warnings_;
 };
 
 }  // namespace gatepost::server

@@ -42,7 +42,7 @@ Result<std::vector<Acceptors::Door>> ListeningSockets::open(const Plan& plan) {
             return std::unexpected(std::move(socket.error()));
         }
         log_.log(LogEvent::listener, {{LogField::listener, listener.name},
-                                      {LogField::address, net::local_address(socket->get()).to_string()},
+                                      {LogField::address, net::listening_address(socket->get())},
                                       {LogField::mode, mode_of(listener.tls)}});
         doors.back().socket = std::move(*socket);
     }

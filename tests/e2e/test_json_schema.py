@@ -88,7 +88,7 @@ def test_takes_what_is_right(file):
     jsonschema.validate(read(file.read_text()), SCHEMA, jsonschema.Draft7Validator)
 
 
-NOT_OUR_YAML = {"not-yaml", "quote-that-never-ends", "beyond-plain-yaml", "written-twice", "not-a-map"}
+NOT_OUR_YAML = {"not-yaml", "quote-that-never-ends", "beyond-plain-yaml", "written-twice", "not-a-map", "star-without-quotes"}
 BAD = [file for file in sorted(FIXTURES.glob("*.bad.yaml")) if file.name.partition(".")[0] not in NOT_OUR_YAML]
 
 

@@ -109,9 +109,9 @@ def start(gatepost, short_folder):
         one.assert_no_sanitizer_report()
 
 
-def activated(given, *words):
+def activated(given, *words, at="127.0.0.1:"):
     passed_on = [f"-E{name}" for name in os.environ if name.endswith("SAN_OPTIONS")]
-    return ["systemd-socket-activate", "-l", f"127.0.0.1:{given}", *passed_on, *words]
+    return ["systemd-socket-activate", "-l", f"{at}{given}", *passed_on, *words]
 
 
 # Port 1 is for root alone and nobody's: whoever is given a socket by its name need not open it.
@@ -123,6 +123,19 @@ def test_a_listening_socket_comes_from_systemd(start, sink, name, address):
     send_one(given, sink)  # the first who connects has it started, and waits in its queue until it serves
     assert gate.terminate() == 0
     assert f"address=127.0.0.1:{given}" in gate.log and "inherited" not in gate.log, gate.log
+
+
+@pytest.mark.parametrize("at, warns", [("", False), ("0.0.0.0:", True)], ids=["both families", "IPv4 alone"])
+def test_a_socket_of_both_families_is_for_the_listener_on_every_address(start, sink, at, warns):
+    given = free_port()
+    gate = start(f"*:{given}", wrapper=activated(given, at=at))
+    gate.wait_for_log("Listening on")
+    send_one(given, sink)
+    if not warns:
+        with Client(given, host="::1", source="::1") as client:
+            client.ehlo()
+    assert gate.terminate() == 0
+    assert (f"address=0.0.0.0:{given}" if warns else f'address="*:{given}"') in gate.log and ("inherited" in gate.log) == warns, gate.log
 
 
 def test_a_socket_that_no_listener_wants_is_named(start, sink):

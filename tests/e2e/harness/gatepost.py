@@ -55,10 +55,11 @@ class Gatepost(Program):
     """Three listeners: `port` (STARTTLS), `tls_port` (implicit TLS) and `plain_port` (no TLS, 127.0.0.0/8 may send without AUTH).
 
     `changes` are merged into the configuration; {"listeners": {name: {...}}} changes the listener of that name. With ready=False it
-    only waits until the ports answer. `attributes` are what records say besides passwords: {user: {"senders": "*@example.org"}}. `wrapper` is words in front of the command (DnsServer.wrapper), which end in an exec of it.
+    only waits until the ports answer. `attributes` are what records say besides passwords: {user: {"senders": "*@example.org"}}. With everywhere=True all ports are those of every address, IPv4 and IPv6. `wrapper` is words in front of the command (DnsServer.wrapper), which end in an exec of it.
     """
 
-    def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None, wrapper=(), attributes=None):
+    def __init__(self, folder, tls, upstream, changes=None, ready=True, users=None, environment=None, wrapper=(), attributes=None, everywhere=False):
+        self.host = "*" if everywhere else "127.0.0.1"
         self.port, self.tls_port, self.plain_port, self.admin_port = (free_port() for _ in range(4))
         self.users = dict(USERS if users is None else users)
         self.secrets = set(self.users.values())
@@ -79,15 +80,15 @@ class Gatepost(Program):
         return {
             "hostname": "gate.example",
             "listeners": [
-                {"name": "submission", "address": f"127.0.0.1:{self.port}", "tls": "starttls"},
-                {"name": "submissions", "address": f"127.0.0.1:{self.tls_port}", "tls": "implicit"},
-                {"name": "internal", "address": f"127.0.0.1:{self.plain_port}", "tls": "none", "require_auth": True, "trusted_networks": ["127.0.0.0/8"]},
+                {"name": "submission", "address": f"{self.host}:{self.port}", "tls": "starttls"},
+                {"name": "submissions", "address": f"{self.host}:{self.tls_port}", "tls": "implicit"},
+                {"name": "internal", "address": f"{self.host}:{self.plain_port}", "tls": "none", "require_auth": True, "trusted_networks": ["127.0.0.0/8"]},
             ],
             "tls": {"certificates": [{"certificate": str(tls.rsa.certificate), "key": str(tls.rsa.key)}]},
             "auth": {"backends": ["local"], "mechanisms": ["PLAIN", "LOGIN"], "failure_delay": "50ms", "guessing": NO_GUESSING_RULES},
             "backends": {"local": {"type": "file", "path": str(self.users_path)}},
             "upstreams": [{"name": "default", "servers": servers, "reply_timeout": "10s", "connect_timeout": "3s", "health": {"interval": "1s", "timeout": "1s"}}],
-            "admin": {"address": f"127.0.0.1:{self.admin_port}"},
+            "admin": {"address": f"{self.host}:{self.admin_port}"},
             "drain": {"delay": "0s", "timeout": "5s"},
         }  # fmt: skip
 

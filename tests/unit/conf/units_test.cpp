@@ -98,6 +98,9 @@ TEST(Endpoint, IsAHostAndPortOrASocket) {
           "[192.0.2.1]:25", "unix:", "unix:run/mta.sock", "a..b:25", ".a:25", "a b:25", "mta:25x"}) {
         EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
     }
+    EXPECT_EQ(parse_endpoint("*:587")->text, "*:587");
+    for (const char* const wrong : {"*", "*:", "*:0", "**:25", "[*]:25", "*.internal:25"})
+        EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
     EXPECT_FALSE(parse_endpoint("unix:/" + std::string(107, 'a'))) << "longer than a socket's name may be";
 }
 

@@ -1,9 +1,15 @@
 #include "proxy/net/listener.h"
 
+#include <array>
+#include <cstddef>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -44,6 +50,67 @@ TEST(Listener, OnIpv6_LeavesIpv4ToOthers) {
     if (!v6) GTEST_SKIP() << "no IPv6 here: " << v6.error().message;
     EXPECT_EQ(option(v6->get(), IPPROTO_IPV6, IPV6_V6ONLY), 1);
     EXPECT_TRUE(listen_on("0.0.0.0:" + std::to_string(local_address(v6->get()).port())));
+}
+
+TEST(Listener, OnEveryAddress_TakesBothFamiliesAndIpv4IsIpv4) {
+    EventLoop loop;
+    std::vector<SocketAddress> peers;
+    std::vector<SocketAddress> own;
+    auto listening = listen_on("*:0");
+    ASSERT_TRUE(listening) << listening.error().message;
+    ASSERT_TRUE(takes_both_families(listening->get())) << "no IPv6 here";
+    const std::uint16_t port = local_address(listening->get()).port();
+    EXPECT_EQ(listening_address(listening->get()), "*:" + std::to_string(port));
+    Acceptor acceptor(loop, std::move(*listening), [&](const UniqueFd& socket, const SocketAddress& peer) {
+        peers.push_back(peer);
+        own.push_back(local_address(socket.get()));
+        EXPECT_EQ(peer, peer_address(socket.get()));
+    });
+    for (const char* const ip : {"127.0.0.1", "::1"}) {
+        const auto dialed = dial(*SocketAddress::from_ip(ip, port));
+        ASSERT_TRUE(run_until(loop, [&, before = peers.size()] { return peers.size() > before; })) << ip;
+        EXPECT_EQ(peers.back().ip_string(), ip);
+        EXPECT_EQ(own.back().ip_string(), ip);
+    }
+    EXPECT_TRUE(Cidr::parse("127.0.0.0/8")->contains(peers.front()));
+    for (const char* const host : {"*", "0.0.0.0", "[::]", "127.0.0.1", "[::1]"})
+        EXPECT_FALSE(listen_on(host + (":" + std::to_string(port)))) << host;
+}
+
+/// As "ipv6.disable=1" on the kernel's command line, for the calling thread.
+void forget_ipv6() {
+    constexpr auto kWord = [](std::size_t at) { return static_cast<std::uint32_t>(at); };
+    std::array<sock_filter, 6> program{{
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kWord(offsetof(seccomp_data, nr))),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kWord(offsetof(seccomp_data, args))),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAFNOSUPPORT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    }};
+    const sock_fprog filter{.len = program.size(), .filter = program.data()};
+    ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0), 0);
+}
+
+TEST(Listener, OnEveryAddressWithoutIpv6_TakesThoseOfIpv4) {
+    std::thread([] {
+        forget_ipv6();
+        EXPECT_FALSE(listen_on("[::]:0"));
+        const auto listening = listen_on("*:0");
+        ASSERT_TRUE(listening) << listening.error().message;
+        EXPECT_FALSE(takes_both_families(listening->get()));
+        const SocketAddress bound = local_address(listening->get());
+        EXPECT_EQ(listening_address(listening->get()), "0.0.0.0:" + std::to_string(bound.port()));
+    }).join();
+}
+
+TEST(Listener, OnEveryAddress_NeedsAPort) {
+    EXPECT_EQ(port_of_every_address("*:587"), 587);
+    for (const char* const text : {"", "*", "*:", "*:x", "*:65536", "**:587", "[*]:587", "0.0.0.0:587"}) {
+        EXPECT_FALSE(port_of_every_address(text)) << text;
+        EXPECT_TRUE(std::string(text) == "0.0.0.0:587" || !listen_on(text)) << text;
+    }
 }
 
 TEST(Listener, OnAUnixSocket_ReplacesOnlyAStaleOne) {

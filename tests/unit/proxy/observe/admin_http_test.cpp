@@ -282,7 +282,8 @@ TEST_F(AdminHttpTest, AddressesThatCannotBeListenedOnAreErrors) {
         AdminHttp::listen(base_.get(), "127.0.0.1:" + std::to_string(server_->port()), sources());
     ASSERT_FALSE(taken.has_value());
     EXPECT_THAT(taken.error().message, HasSubstr("Address already in use"));
-    for (const char* address : {"", "localhost:9587", "127.0.0.1:99999", "[::1", "nonsense\n"}) {
+    for (const char* address :
+         {"", "localhost:9587", "127.0.0.1:99999", "[::1", "*", "*:", "unix:/tmp/x", "nonsense\n"}) {
         const auto made = AdminHttp::listen(base_.get(), address, sources());
         ASSERT_FALSE(made.has_value()) << address;
         EXPECT_THAT(made.error().message, testing::AllOf(HasSubstr("is no address"), Not(HasSubstr("\n"))));
@@ -293,6 +294,14 @@ TEST_F(AdminHttpTest, ListensOnIPv6) {
     const auto made = AdminHttp::listen(base_.get(), "[::1]:0", sources());
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message;
     EXPECT_NE((*made)->port(), 0);
+}
+
+TEST_F(AdminHttpTest, ListensOnEveryAddress) {
+    const auto made = AdminHttp::listen(base_.get(), "*:0", sources());
+    ASSERT_TRUE(made) << made.error().message;
+    const auto second =
+        AdminHttp::listen(base_.get(), "0.0.0.0:" + std::to_string((*made)->port()), sources());
+    EXPECT_FALSE(second);
 }
 
 }  // namespace

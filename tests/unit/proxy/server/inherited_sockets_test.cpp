@@ -3,7 +3,6 @@
 
 #include <cstdlib>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,15 +116,39 @@ TEST_F(InheritedSocketsTest, WhenItIsNoSocketOfListeners_ThatIsAProblem) {
 }
 
 TEST_F(InheritedSocketsTest, WhenASocketOfIpv6TakesIpv4Too_ThatIsAWarning) {
-    net::UniqueFd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int off = 0;
-    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    ASSERT_EQ(::listen(socket.get(), 1), 0);
-    const std::string bound = net::local_address(socket.get()).to_string();
-    hand_over(std::move(socket));
+    const std::string bound = hand_over_port("*:0");
     InheritedSockets inherited = take("submission");
     EXPECT_TRUE(is_the_same_port(inherited.listen("submission", bound), bound));
     EXPECT_THAT(inherited.warnings(), ElementsAre(HasSubstr("BindIPv6Only=ipv6-only")));
+}
+
+std::string every_address_at_port_of(const std::string& bound) {
+    return "*" + bound.substr(bound.rfind(':'));
+}
+
+TEST_F(InheritedSocketsTest, WhenASocketTakesBothFamilies_ItIsForTheListenerOnEveryAddress) {
+    const std::string bound = hand_over_port("*:0");
+    InheritedSockets inherited = take("submission.socket");
+    const auto got = inherited.listen("submission", every_address_at_port_of(bound));
+    EXPECT_TRUE(is_the_same_port(got, bound));
+    EXPECT_TRUE(got && net::takes_both_families(got->get()));
+    EXPECT_THAT(inherited.warnings(), IsEmpty());
+}
+
+TEST_F(InheritedSocketsTest, WhenASocketHasOneFamily_TheListenerOnEveryAddressGetsItWithAWarning) {
+    for (const std::string& any : {std::string("0.0.0.0:0"), std::string("[::]:0")}) {
+        const std::string bound = hand_over_port(any);
+        InheritedSockets inherited = take(count_ == 1 ? "x" : "y:x");
+        EXPECT_TRUE(is_the_same_port(inherited.listen("submission", every_address_at_port_of(bound)), bound));
+        EXPECT_THAT(inherited.warnings(), testing::Contains(HasSubstr("BindIPv6Only=both"))) << any;
+    }
+}
+
+TEST_F(InheritedSocketsTest, WhenASocketHasOneAddress_ItIsNotForTheListenerOnEveryAddress) {
+    const std::string bound = hand_over_port();
+    InheritedSockets inherited = take("x");
+    EXPECT_FALSE(inherited.listen("submission", every_address_at_port_of(bound)));
+    EXPECT_THAT(inherited.warnings(), ElementsAre(HasSubstr("is for no listener")));
 }
 
 TEST_F(InheritedSocketsTest, WhenTheyAreAnotherProcesss_NoneIsTaken) {
