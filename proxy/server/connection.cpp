@@ -254,7 +254,8 @@ void Connection::on_verdict(auth::Verdict verdict) {
 
 void Connection::drain() {
     if (is_ended_) return;
-    if (!conversation_) return end(conf::CloseReason::kDrain);
+    is_draining_ = true;
+    if (!conversation_) return;  // the PROXY header has its own deadline, and 421 is said behind it
     conversation_->on(session::DrainRequested{});
     after_event();
 }

@@ -112,6 +112,7 @@ class Connection final : private net::TransportHandler, private session::Actions
     bool is_paused_ = false;
     bool awaits_proxy_header_ = false;
     bool awaits_tls_ = false;
+    bool is_draining_ = false;
 
     bool is_ended_ = false;
 };

@@ -28,6 +28,7 @@ std::size_t Connection::take_proxy_header(ByteView bytes) {
     }
     std::size_t consumed = header.consumed;
     begin_session(net::TlsStart::kWithReceived);
+    if (is_draining_ && !is_ended_) conversation_->on(session::DrainRequested{});
     // What stands behind the header belongs to the session; under implicit TLS it is the handshake's.
     if (!is_ended_ && listener_.tls != conf::ListenerTls::Implicit && consumed < bytes.size()) {
         consumed += show_to_conversation(bytes.substr(consumed));

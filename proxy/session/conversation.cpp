@@ -56,6 +56,7 @@ void Conversation::on(const ClientConnected& event) {
         say(*greeting_refusal_);
         return close(CloseReason::kRateLimit);
     }
+    if (draining_) return say_and_close(replies::kShuttingDown, CloseReason::kDrain);
     if (arrived_before_tls_ ||
         !asks_allowance(LimitedStep::What::kConnect,
                         settings_.limits.questions(policy::LimitMoment::kConnect, subject())))
@@ -129,11 +130,16 @@ void Conversation::on(ClientClosed /*event*/) {
 
 void Conversation::on(DrainRequested /*event*/) {
     draining_ = true;
-    if (state_ == State::kConnecting || state_ == State::kAwaitingTls) close(CloseReason::kDrain);
     // Nothing was looked at yet, or nothing more will be.
-    if (state_ == State::kAwaitingAuthLine || state_ == State::kAwaitingGuessDelay ||
-        (state_ == State::kAwaitingRoom && !transaction_)) {
+    const bool has_begun_nothing = state_ == State::kAwaitingAuthLine ||
+                                   state_ == State::kAwaitingGuessDelay ||
+                                   (state_ == State::kAwaitingRoom && !transaction_);
+    // A handshake goes on, as long as one may take: 421 is said behind it.
+    if (has_begun_nothing && is_heard()) {
         say_and_close(replies::kShuttingDown, CloseReason::kDrain);
+    } else if (has_begun_nothing) {
+        limited_.reset();  // for 421 there is room
+        admit();
     }
     settle();
 }
@@ -142,10 +148,7 @@ void Conversation::on(KickRequested /*event*/) {
     kicked_ = true;
     if (state_ == State::kAwaitingFinal)
         return;  // its answer decides whether the message exists (decisions 7)
-    // Inside a handshake, and before it, nothing can be said.
-    const bool is_heard =
-        state_ != State::kConnecting && state_ != State::kAwaitingTls && (tls_ || !arrived_before_tls_);
-    if (!is_heard) return close(CloseReason::kKicked);
+    if (!is_heard()) return close(CloseReason::kKicked);
     say_and_close(replies::kEndedByOperator, CloseReason::kKicked);
 }
 
@@ -200,6 +203,11 @@ void Conversation::on(TimerFired event) {
     }
     if (has_unread_ && state_ != State::kClosed) actions_.resume_client();
     settle();
+}
+
+/// Inside a handshake, and before it, nothing can be said.
+bool Conversation::is_heard() const noexcept {
+    return state_ != State::kConnecting && state_ != State::kAwaitingTls && (tls_ || !arrived_before_tls_);
 }
 
 bool Conversation::is_between_transactions() const noexcept {

@@ -122,6 +122,7 @@ class Conversation {
     };
 
     // conversation.cpp: octets, lines, deadlines, ends
+    [[nodiscard]] bool is_heard() const noexcept;
     void enter(State state);
     void settle();
     void arm_deadline();

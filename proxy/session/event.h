@@ -88,7 +88,7 @@ struct SessionCut {};
 /// An operator ends it: 421 where the client can hear it. A message whose answer is awaited is waited for.
 struct KickRequested {};
 
-/// The process is about to end: say 421 as soon as no transaction is cut by it.
+/// The process is about to end: say 421 as soon as it can be heard and no transaction is cut by it.
 struct DrainRequested {};
 
 }  // namespace gatepost::session

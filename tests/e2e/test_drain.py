@@ -5,15 +5,18 @@ import http.client
 import json
 import signal
 import socket
+import ssl
 import threading
 import time
 
 import pytest
 from harness import scripted_upstream as scripted
 from harness.client import Client
+from harness.gatepost import command
 from harness.ledger import Ledger
 from harness.load import Door, Load
 from harness.process import wait_until
+from harness.proxy_header import proxy_v1
 
 ALICE, BOB = ("alice@example.com", "correct horse battery"), ("bob@example.com", "pa:ss\\wörd")
 CUT = "gatepost_drain_transactions_cut_total"
@@ -142,6 +145,7 @@ def test_who_waits_to_be_accepted_is_told_not_reset(make_gatepost, upstream, wor
     gate.process.send_signal(signal.SIGSTOP)
     try:
         waiting = [Client(gate.plain_port, greeting=False) for _ in range(40)]
+        secured = [Client(gate.tls_port, greeting=False) for _ in range(5)]
         tls = [socket.create_connection(("127.0.0.1", gate.tls_port)) for _ in range(5)]
         for client in tls:
             client.settimeout(15)
@@ -151,6 +155,10 @@ def test_who_waits_to_be_accepted_is_told_not_reset(make_gatepost, upstream, wor
         gate.process.send_signal(signal.SIGCONT)
     for client in waiting:
         is_told_and_not_reset(client, 220)
+        client.socket.close()
+    for client in secured:
+        client.wrap()
+        is_told_and_not_reset(client)
         client.socket.close()
     for client in tls:
         while client.recv(100):  # an alert may come first; a reset would raise
@@ -171,6 +179,97 @@ def test_a_command_that_crosses_421_does_not_reset(make_gatepost, upstream):
     for client in clients:
         is_told_and_not_reset(client)
         client.socket.close()
+    ended(gate, 5)
+
+
+class HalfAHandshake:
+    """A client that says hello, and reads no answer before end() is called: from then on it is a socket for Client."""
+
+    def __init__(self, client):
+        self.socket, self.answers, self.said = client.socket, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = client.context.wrap_bio(self.answers, self.said, server_hostname=client.server_name)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        self.socket.sendall(self.said.read())
+        self.close = self.socket.close
+
+    def _until(self, act):
+        while True:
+            try:
+                return act()
+            except ssl.SSLWantReadError:
+                octets = self.socket.recv(65536)
+                self.answers.write(octets) if octets else self.answers.write_eof()
+            finally:
+                self.socket.sendall(self.said.read())
+
+    def end(self):
+        self._until(self.tls.do_handshake)
+
+    def recv(self, size):
+        with contextlib.suppress(ssl.SSLZeroReturnError):
+            return self._until(lambda: self.tls.read(size))
+        return b""
+
+
+def says_nothing(client):
+    return client.wrap
+
+
+def says_hello(client):
+    client.socket = HalfAHandshake(client)
+    return client.socket.end
+
+
+def handshaker(gate, mode):
+    """A client whose turn it is to say hello."""
+    if mode == "implicit":
+        return Client(gate.tls_port, greeting=False)
+    client = Client(gate.port)
+    client.ehlo()
+    assert client.command("STARTTLS") == 220
+    return client
+
+
+@pytest.mark.parametrize("begin", [says_nothing, says_hello])
+@pytest.mark.parametrize("mode", ["implicit", "starttls"])
+def test_who_is_in_a_handshake_ends_it_and_is_told(make_gatepost, upstream, mode, begin):
+    gate = make_gatepost(upstream.port, drain())
+    with handshaker(gate, mode) as client:
+        shake_hands = begin(client)
+        term(gate)
+        gate.wait_for_log("no new sessions")
+        time.sleep(0.3)
+        shake_hands()
+        is_told_and_not_reset(client)
+    assert ended(gate, 5)[-1].startswith("drained sessions=0 ")
+
+
+@pytest.mark.parametrize("handshake, timeout, cut", [("1s", "20s", 0), ("15s", "1s", 3)], ids=["handshake_timeout", "drain.timeout"])
+def test_a_handshake_that_does_not_end_keeps_the_process_for_its_time_only(make_gatepost, upstream, short_folder, handshake, timeout, cut):
+    silent = {"tls": {"handshake_timeout": handshake}, "admin": {"socket": str(short_folder / "admin.sock")}, "listeners": {"internal": {"proxy_protocol_from": ["127.0.0.1/32"]}}}
+    gate = make_gatepost(upstream.port, drain(timeout=timeout, **silent))
+    with handshaker(gate, "implicit"), handshaker(gate, "starttls") as hello, Client(gate.plain_port, greeting=False):
+        says_hello(hello)
+        began = time.monotonic()
+        assert command("drain", "--wait", "--config", gate.config_path).returncode == 0
+        assert 0.5 < time.monotonic() - began < 5
+        assert ended(gate, 5)[-1].startswith(f"drained sessions={cut} "), gate.log
+    assert gate.log.count(" reason=tls_timeout") == (0 if cut else 2), gate.log
+
+
+def test_whose_proxy_header_comes_late_is_told(make_gatepost, upstream):
+    balanced = {"proxy_protocol_from": ["127.0.0.1/32"]}
+    gate = make_gatepost(upstream.port, drain(listeners={"submissions": balanced, "internal": balanced}))
+    with Client(gate.plain_port, greeting=False) as plain, Client(gate.tls_port, greeting=False) as tls:
+        term(gate)
+        gate.wait_for_log("no new sessions")
+        time.sleep(0.3)
+        for client in (plain, tls):
+            client.send(proxy_v1("192.0.2.7"))
+        is_told_and_not_reset(plain, 220)
+        tls.wrap()
+        is_told_and_not_reset(tls)
     ended(gate, 5)
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("rolling-restart")
 CLIENTS, DAILY = 200, 300
 LISTENERS = ("submission", "submissions", "internal")
 ALICE, BOB, METERED = ("alice@example.com", "correct horse battery"), ("bob@example.com", "pa:ss\\wörd"), ("metered@example.com", "so-many-a-day-3")
-# Of a client whose TLS handshake takes longer than drain.delay the connection is closed inside it, and a test under sanitizers beside others can be that slow.
+# Under sanitizers, beside other tests, all takes longer: the balancer's checks, too.
 DELAY, PAUSE = ("8s", 3.5) if sanitized() else ("5s", 1.5)
 GRACE = 60  # seconds; drain.delay and drain.timeout take less than half of it
 NOBODY = "nobody@example.com"
@@ -132,7 +132,6 @@ def report(timeline, load, endings, messages, spent):
         ("messages accepted, delivered, delivered twice", f"{load.seen['accepted']}, {len(messages)}, {len(messages) - len(set(messages))}"),
         ("failed", len(load.faults)),
         ("421 before a transaction", load.seen["421"]),
-        ("closed in a TLS handshake, where no 421 can be said", load.seen["closed in a handshake"]),
         ("messages that were under way when sessions were ended", sum(map(under_way, endings))),
         ("transactions cut by a drain", f"{sum(ending.cut for ending in endings):.0f}"),
         ("longest wait of a client for its 250", f"{load.longest:.1f} s"),
@@ -192,7 +191,6 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
     assert all(addresses[message.sender] in message.data.split(b"\r\nX-Id:")[0] for message in delivered.accepted), "whose client it was"
     assert spent == DAILY, "the limit is one for all replicas, and outlives each"
     assert load.seen["421"] > 0 and sum(map(under_way, kubelet.endings)) > 0, "some were between messages then, and some in one"
-    assert load.seen["closed in a handshake"] <= CLIENTS // 10, "those only whose handshake takes longer than drain.delay"
     assert load.seen["not resumed"] == 0 and load.seen["resumed"] > CLIENTS
     assert all(load.served[name] > 0 for name in served_by) and len(served_by) == 9, load.served
     assert len(kubelet.endings) == 9

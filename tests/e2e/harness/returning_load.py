@@ -1,32 +1,16 @@
 """Many clients of a balancer, who send all the time and come again when they are told 421 before a transaction, as every MTA does. Anything else that goes wrong is in `faults`."""
 import asyncio
 import collections
-import contextlib
 import random
 import ssl
 import threading
 
-from .client import Closed, plain
+from .client import plain
 from .ledger import HOW, stuffed
 from .load import Leaving, Talk
 from .process import wait_until
 
 PATIENCE = 60  # seconds without an answer are a lost one
-
-
-class ClosedInHandshake(Exception):
-    """The server ended the connection inside a TLS handshake, where it cannot say 421."""
-
-
-@contextlib.contextmanager
-def handshake():
-    """Around a handshake and the first reply behind it: a client of TLS 1.3 has finished before the server has. asyncio calls an end inside a handshake a reset, without a number."""
-    try:
-        yield
-    except (Closed, ConnectionResetError) as error:
-        if getattr(error, "errno", None) is not None:
-            raise
-        raise ClosedInHandshake from error
 
 
 class TicketHolder(ssl.SSLContext):
@@ -60,11 +44,7 @@ class Caller:
     async def run(self):
         await asyncio.sleep(random.random() * self.load.pause)
         while not self.load.is_over():
-            try:
-                was_done = await self._visit()
-            except ClosedInHandshake:
-                self.load.seen["closed in a handshake"] += 1
-                was_done = False
+            was_done = await self._visit()
             if was_done and not self.keeps:
                 await self._rest()
 
@@ -73,8 +53,7 @@ class Caller:
         self._wish()
         more = {"ssl": self.tls, "server_hostname": "localhost"} if self.door.tls == "implicit" else {}
         async with asyncio.timeout(PATIENCE):
-            with handshake():
-                talk = Talk(*await asyncio.open_connection("127.0.0.1", self.door.port, local_addr=(self.address, 0), **more))
+            talk = Talk(*await asyncio.open_connection("127.0.0.1", self.door.port, local_addr=(self.address, 0), **more))
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._introduce(talk)
@@ -91,18 +70,16 @@ class Caller:
             talk.close()
 
     async def _introduce(self, talk):
-        with handshake() if self.door.tls == "implicit" else contextlib.nullcontext():
-            self.server = (await talk.reply(220)).texts[0].split()[0]
+        self.server = (await talk.reply(220)).texts[0].split()[0]
         self.load.seen["connections"] += 1
         if self.door.tls == "implicit":
             self._shook_hands(talk)
         await talk.command("EHLO client.example", 250)
         if self.door.tls == "starttls":
             await talk.command("STARTTLS", 220)
-            with handshake():
-                await talk.writer.start_tls(self.tls, server_hostname="localhost")
-                self._shook_hands(talk)
-                await talk.command("EHLO client.example", 250)
+            await talk.writer.start_tls(self.tls, server_hostname="localhost")
+            self._shook_hands(talk)
+            await talk.command("EHLO client.example", 250)
         if self.door.tls != "none":
             self.tls.session, self.tls.giver = talk.writer.get_extra_info("ssl_object").session, self.server
         if self.door.user:
@@ -186,7 +163,7 @@ class Caller:
 class ReturningLoad:
     """`doors` and the `metered` one (whose user a limit counts, so that a 451 4.7.1 is no fault) are given to `count` clients, each tenth of them metered.
 
-    `seen` counts connections, accepted, limited, 421, closed in a handshake, first handshakes, resumed, not resumed; `served` the accepted ones by the server's name; `resumed` sessions by who gave
+    `seen` counts connections, accepted, limited, 421, first handshakes, resumed, not resumed; `served` the accepted ones by the server's name; `resumed` sessions by who gave
     the ticket and who took it. With hurry=True the metered ones rest no more.
     """
 
