@@ -78,7 +78,7 @@ def test_the_message_passes(gatepost, secrets, rendered, tmp_path, monkeypatch):
     (text,) = (one["data"]["gatepost.yaml"] for one in rendered if "gatepost.yaml" in one.get("data", {}))
     port, admin = free_port(), free_port()
     places = {"/etc/gatepost/auth/users": secrets / "users", "/etc/gatepost/tls/tls.crt": secrets / "tls.crt", "/etc/gatepost/tls/tls.key": secrets / "tls.key", "/run/gatepost/": f"{tmp_path}/",
-              "0.0.0.0:1587": f"127.0.0.1:{port}", "0.0.0.0:1588": f"127.0.0.1:{free_port()}", "0.0.0.0:1465": f"127.0.0.1:{free_port()}", "0.0.0.0:9587": f"127.0.0.1:{admin}", "mta.mail.svc:25": f"127.0.0.1:{sink.port}"}  # fmt: skip
+              "*:1587": f"127.0.0.1:{port}", "*:1588": f"127.0.0.1:{free_port()}", "*:1465": f"127.0.0.1:{free_port()}", "*:9587": f"127.0.0.1:{admin}", "mta.mail.svc:25": f"127.0.0.1:{sink.port}"}  # fmt: skip
     for there, here in places.items():
         assert there in text, there
         text = text.replace(there, str(here))

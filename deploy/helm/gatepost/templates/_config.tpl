@@ -16,12 +16,12 @@
 {{- $listeners := include "gatepost.listeners" . | fromYaml -}}
 {{- $made := dict "listeners" list -}}
 {{- range $name, $one := $listeners -}}
-{{- $listener := dict "name" $name "address" (printf "0.0.0.0:%d" (int $one.port)) "tls" $one.tls.mode -}}
+{{- $listener := dict "name" $name "address" (printf "*:%d" (int $one.port)) "tls" $one.tls.mode -}}
 {{- if eq $one.tls.mode "none" -}}{{- $_ := set $listener "require_tls" false -}}{{- end -}}
 {{- if $one.proxyProtocol.enabled -}}{{- $_ := set $listener "proxy_protocol_from" $one.proxyProtocol.trustedCIDRs -}}{{- end -}}
 {{- $_ := set $made "listeners" (append $made.listeners (mustMergeOverwrite $listener $one.config)) -}}
 {{- end -}}
-{{- $_ := set $made "admin" (dict "address" (printf "0.0.0.0:%d" (int .Values.metrics.port)) "socket" "/run/gatepost/admin.sock") -}}
+{{- $_ := set $made "admin" (dict "address" (printf "*:%d" (int .Values.metrics.port)) "socket" "/run/gatepost/admin.sock") -}}
 {{- $_ := set $made "log" (dict "format" "json") -}}
 {{- $_ := set $made "drain" (dict "delay" (printf "%ds" (int .Values.drain.delaySeconds)) "timeout" (printf "%ds" (int .Values.drain.timeoutSeconds))) -}}
 {{- $_ := set $made "tls" (include "gatepost.tlsConfig" . | fromYaml) -}}
