@@ -162,6 +162,7 @@ class Gateway final : private ReloadHost, private DrainHost, private Operations 
             listener.slots->set_cap(listener.max_connections);
         former_.push_back(std::exchange(current_, std::move(generation)));
         limit_stores_->use(*current_->registry());
+        limit_stores_->use_password(plan().config->limit_store);
         loaded_ = wall_now();
         current_->registry()->config_loaded(loaded_, plan().hash);
         let_in(std::move(doors));

@@ -71,7 +71,8 @@ std::vector<RedisProblem> limit_store_problems(const conf::LimitStore& store) {
 LimitStores::LimitStores(const conf::LimitStore& store, const Parts& parts)
     : parts_(parts),
       is_redis_(store.type == conf::LimitStoreType::Redis),
-      changes_(parts.log, parts.registry, store.when_unavailable) {
+      changes_(parts.log, parts.registry, store.when_unavailable),
+      password_file_(store.password_file) {
     changes_.use(parts.registry);
     settings_.when_away = when_away(store.when_unavailable);
     settings_.replica = make_replica_id();
@@ -108,7 +109,23 @@ LimitStores::Opened LimitStores::open(net::EventLoop& loop, observe::WorkerMetri
     tls_.pop_back();
     settings.number = static_cast<unsigned>(tls_.size());
     const auto watched = std::make_shared<WatchedStore>(changes_, metrics, loop, parts_, std::move(settings));
-    return {.store = {watched, &watched->store}, .inventory = {watched, &watched->store}};
+    const std::shared_ptr<backends::RedisLimitStore> store(watched, &watched->store);
+    stores_.push_back({.loop = &loop, .store = store});
+    return {.store = store, .inventory = store};
+}
+
+void LimitStores::use_password(const conf::LimitStore& store) {
+    // Another file is another key of limit_store, which only a restart takes.
+    if (!is_redis_ || password_file_.empty() || store.password_file != password_file_) return;
+    const conf::SharedSecret& old = settings_.redis.password;
+    if (old && store.password && equal_in_constant_time(old->reveal(), store.password->reveal())) return;
+    settings_.redis.password = store.password;
+    // Only its loop may be the last to hold a store.
+    for (const Made& made : stores_) {
+        made.loop->post([store = made.store, password = settings_.redis.password] {
+            if (const auto alive = store.lock()) alive->set_password(password);
+        });
+    }
 }
 
 }  // namespace gatepost::server

@@ -45,6 +45,10 @@ class LimitStores {
     /// After a reload: where its gauges are from now on.
     void use(observe::MetricsRegistry& registry) { changes_.use(registry); }
 
+    /// After a reload: what is in password_file now, for the next connection of each store. The rest of
+    /// limit_store stays as it was at the start.
+    void use_password(const conf::LimitStore& store);
+
   private:
     LimitStores(const conf::LimitStore& store, const Parts& parts);
 
@@ -52,7 +56,13 @@ class LimitStores {
     const bool is_redis_;
     LimitStoreLog changes_;
     backends::RedisLimitSettings settings_;  ///< of each store, but for `redis.tls` and `number`
+    const std::string password_file_;
     std::vector<std::shared_ptr<const net::TlsClientContext>> tls_;  ///< for stores that are not made yet
+    struct Made {
+        net::EventLoop* loop;
+        std::weak_ptr<backends::RedisLimitStore> store;
+    };
+    std::vector<Made> stores_;
 };
 
 }  // namespace gatepost::server

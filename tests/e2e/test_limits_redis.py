@@ -234,6 +234,25 @@ def test_tls_and_a_password(make_redis, replica, tls):
         assert PASSWORD not in gate.log and "wrong-one" not in gate.log
 
 
+def test_a_new_password_in_its_file_is_taken(make_redis, replica, tmp_path):
+    """By each worker's connection and by that of the admin socket. All else of limit_store stays until a restart."""
+    redis = make_redis(Redis, f"requirepass {PASSWORD}")
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    file.chmod(0o600)
+    gate = counts(replica(url_of(redis), rule(), changes={"workers": 2}, password_file=str(file)))
+    operator = redis.client()
+    operator("AUTH", PASSWORD)
+    operator("CONFIG", "SET", "requirepass", "another-of-redis")
+    operator("CLIENT", "KILL", "TYPE", "normal")
+    operator.close()
+    gate.wait_for_metric("gatepost_rate_limit_store_up", 0)
+    file.write_text("another-of-redis")
+    gate.wait_for_metric("gatepost_rate_limit_store_up", 1)
+    assert wait_until(lambda: changes_of(gate)[-1] == "back") and one(gate) == 250
+    assert PASSWORD not in gate.log and "another-of-redis" not in gate.log
+
+
 def test_guesses_are_remembered_by_all_replicas(make_redis, replica):
     redis = make_redis()
     changes = {"auth": {"guessing": {"per_ip": "2/10m"}}}
