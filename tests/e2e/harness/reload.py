@@ -10,10 +10,10 @@ from .process import wait_until
 
 
 class KubernetesVolume:
-    """A folder as Kubernetes mounts secrets: each name a link into ..data, and ..data a link that is swapped."""
+    """A folder as Kubernetes mounts secrets: each name a link into ..data, and ..data a link that is swapped. With `mode` and `group` the files are root's, with this group."""
 
-    def __init__(self, folder):
-        self.folder, self.number = pathlib.Path(folder), 0
+    def __init__(self, folder, mode=None, group=None):
+        self.folder, self.number, self.mode, self.group = pathlib.Path(folder), 0, mode, group
         self.folder.mkdir()
 
     def swap(self, **files):
@@ -25,6 +25,9 @@ class KubernetesVolume:
         for name, octets in files.items():
             path = self.folder / name.replace("_", ".")
             (new / path.name).write_bytes(octets)
+            if self.mode is not None:
+                os.chown(new / path.name, 0, self.group)
+                (new / path.name).chmod(self.mode)
             if not path.is_symlink():
                 path.symlink_to(pathlib.Path("..data") / path.name)
         (self.folder / "..data_tmp").symlink_to(new.name)
