@@ -131,6 +131,7 @@ def report(timeline, load, endings, messages, spent):
         ("clients, connections they made", f"{CLIENTS}, {load.seen['connections']}"),
         ("messages accepted, delivered, delivered twice", f"{load.seen['accepted']}, {len(messages)}, {len(messages) - len(set(messages))}"),
         ("failed", len(load.faults)),
+        ("connections that the balancer could not open", sum(ending.connection_errors for ending in endings)),
         ("421 before a transaction", load.seen["421"]),
         ("messages that were under way when sessions were ended", sum(map(under_way, endings))),
         ("transactions cut by a drain", f"{sum(ending.cut for ending in endings):.0f}"),
@@ -164,8 +165,9 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
         assert traveller.is_known_to(new), "so does one of the first"
 
     for told in (True, False):
-        endpoints.told = told
-        timeline.note("deployment", "rolling restart" + ("" if told else ", and nobody tells the balancer"))
+        if not told:
+            endpoints.tell_no_more()
+        timeline.note("deployment", "rolling restart, and the balancer checks nothing" if told else "rolling restart, and nobody tells the balancer")
         deployment.restart(replaced)
         kubelet.join(GRACE + 40)
         load.wait_for("accepted", CLIENTS // 2)
@@ -196,6 +198,7 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
     assert len(kubelet.endings) == 9
     for ending in kubelet.endings:
         assert (ending.hook, ending.status, ending.killed, ending.cut, ending.store_errors) == (0, 0, False, 0, 0), vars(ending) | {"log": ending.pod.log[-2000:]}
+        assert ending.connection_errors == 0, f"haproxy's connections to {ending.pod.name} that failed"
         assert re.search(r" drained sessions=0 ", ending.pod.log), ending.pod.log[-2000:]
         ending.pod.assert_no_sanitizer_report()
         ending.pod.assert_no_secret()

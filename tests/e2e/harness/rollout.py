@@ -27,11 +27,15 @@ class Timeline:
 class Endpoints:
     """A pod gets connections, and gets no more, `delay` seconds after it is said: the endpoints controller and the balancer take their time.
 
-    With told=False nobody tells the balancer that a pod goes: it must find out by its own checks of /readyz.
+    At first the balancer checks nothing, so that what it is told is all that it knows. From tell_no_more() on nobody tells it that a pod goes: it must find out by its own checks of /readyz.
     """
 
     def __init__(self, balancer, timeline, delay=1.0):
         self.balancer, self.timeline, self.delay, self.told = balancer, timeline, delay, True
+
+    def tell_no_more(self):
+        self.told = False
+        self.balancer.check()
 
     def add(self, pod):
         time.sleep(self.delay)
@@ -59,6 +63,7 @@ class Ending:
     killed: bool = False
     cut: float | None = None
     store_errors: float | None = None
+    connection_errors: int | None = None
 
 
 class Kubelet:
@@ -118,6 +123,7 @@ class Kubelet:
             ending.status, ending.killed = pod.process.wait(), True
         ending.seconds = time.monotonic() - began
         self.timeline.note(pod.name, f"has ended after {ending.seconds:.1f} s" + (": SIGKILL" if ending.killed else ""))
+        ending.connection_errors = self.endpoints.balancer.connection_errors(pod.name)
         self.endpoints.balancer.remove(pod.name)
 
     # A pod may end while it is asked.
