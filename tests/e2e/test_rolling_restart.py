@@ -145,9 +145,9 @@ def report(timeline, load, endings, messages, spent):
 
 
 def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, tmp_path):
-    timeline, ledger = Timeline(), Ledger()
+    timeline, ledger, failing_hooks = Timeline(), Ledger(), ("gatepost-2", "gatepost-5")
     endpoints = Endpoints(balancer, timeline)
-    kubelet = Kubelet(endpoints, timeline, GRACE)
+    kubelet = Kubelet(endpoints, timeline, GRACE, failing_hooks)
     deployment = Deployment(start, kubelet, timeline)
     kubelet.join(30)
     traveller, served_by = Traveller(deployment.pods[0]), [pod.name for pod in deployment.pods]
@@ -178,6 +178,17 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
     load.stop()
     deployment.end()
     kubelet.join(GRACE + 40)
+    for ending in kubelet.endings:
+        by_signal = ending.pod.name in failing_hooks
+        facts = f"{vars(ending)} {ending.pod.log[-2000:]}"
+        assert (ending.hook, ending.status, ending.killed, ending.cut, ending.store_errors, ending.connection_errors) == (3 if by_signal else 0, 0, False, 0, 0, 0), facts
+        assert re.search(r" drain trigger=signal signal=SIGTERM " if by_signal else r" drain trigger=api ", ending.pod.log), facts
+        assert " signal signal=SIGTERM what=draining" in ending.pod.log or sanitized(), f"it ends 0.2 s after its hook returns, and the signal came later? {facts}"
+        assert re.search(r" drained sessions=0 ", ending.pod.log), facts
+        ending.pod.assert_no_sanitizer_report()
+        ending.pod.assert_no_secret()
+    assert len(kubelet.endings) == 9
+
     delivered = Delivered(start.sink)
     times = collections.Counter(message.id for message in delivered.accepted)
     spent = sum(attempt.reply == 250 for attempts in ledger.attempts.values() for attempt in attempts if attempt.user == METERED[0])
@@ -195,10 +206,3 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
     assert load.seen["421"] > 0 and sum(map(under_way, kubelet.endings)) > 0, "some were between messages then, and some in one"
     assert load.seen["not resumed"] == 0 and load.seen["resumed"] > CLIENTS
     assert all(load.served[name] > 0 for name in served_by) and len(served_by) == 9, load.served
-    assert len(kubelet.endings) == 9
-    for ending in kubelet.endings:
-        assert (ending.hook, ending.status, ending.killed, ending.cut, ending.store_errors) == (0, 0, False, 0, 0), vars(ending) | {"log": ending.pod.log[-2000:]}
-        assert ending.connection_errors == 0, f"haproxy's connections to {ending.pod.name} that failed"
-        assert re.search(r" drained sessions=0 ", ending.pod.log), ending.pod.log[-2000:]
-        ending.pod.assert_no_sanitizer_report()
-        ending.pod.assert_no_secret()

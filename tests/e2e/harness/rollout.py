@@ -67,10 +67,10 @@ class Ending:
 
 
 class Kubelet:
-    """`grace` is terminationGracePeriodSeconds: it runs from the deletion, and the hook's time is part of it."""
+    """`grace` is terminationGracePeriodSeconds: it runs from the deletion, and the hook's time is part of it. The preStop of a pod that is in `failing_hooks` is a command that fails."""
 
-    def __init__(self, endpoints, timeline, grace):
-        self.endpoints, self.timeline, self.grace = endpoints, timeline, grace
+    def __init__(self, endpoints, timeline, grace, failing_hooks=()):
+        self.endpoints, self.timeline, self.grace, self.failing_hooks = endpoints, timeline, grace, failing_hooks
         self.endings, self.faults, self._threads = [], [], []
 
     def admit(self, pod):
@@ -78,9 +78,11 @@ class Kubelet:
 
     def delete(self, pod):
         """Both begin at once, and neither waits for the other: the endpoints forget it, and the kubelet ends it."""
-        self.timeline.note(pod.name, "is deleted; preStop: gatepost drain --wait")
+        self.timeline.note(pod.name, "is deleted; preStop " + ("fails, so SIGTERM at once" if pod.name in self.failing_hooks else "is gatepost drain --wait"))
+        self.endings.append(Ending(pod))
         self._begin(self.endpoints.remove, pod)
-        self._begin(self._end, pod)
+        self._begin(self._watch, self.endings[-1])
+        self._begin(self._end, self.endings[-1])
 
     def join(self, seconds):
         end = time.monotonic() + seconds
@@ -90,32 +92,29 @@ class Kubelet:
         self._threads.clear()
         assert not self.faults, self.faults[0]
 
-    def _begin(self, act, pod):
+    def _begin(self, act, whom):
         def run():
             try:
-                act(pod)
+                act(whom)
             except Exception as fault:  # noqa: BLE001  the test says it, not a thread
                 self.faults.append(fault)
 
         self._threads.append(threading.Thread(target=run, daemon=True))
         self._threads[-1].start()
 
-    def _end(self, pod):
-        began, ending = time.monotonic(), Ending(pod)
-        self.endings.append(ending)
-        hook = subprocess.Popen([program(), "drain", "--wait", "--config", pod.config_path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        is_unready = False
-        while hook.poll() is None and time.monotonic() - began < self.grace:
-            self._look(pod, ending)
-            if not is_unready and self._says_503(pod):
-                is_unready = True
-                self.timeline.note(pod.name, "/readyz is 503")
-            time.sleep(0.1)
-        if hook.poll() is None:
-            hook.kill()
+    def _hook(self, pod):
+        """As the chart has it. The socket of a hook that fails is not there."""
+        wrong = ".wrong" if pod.name in self.failing_hooks else ""
+        return [program(), "drain", "--wait", "--admin", f"unix:{pod.config['admin']['socket']}{wrong}"]
+
+    def _end(self, ending):
+        pod, began = ending.pod, time.monotonic()
+        hook = subprocess.Popen(self._hook(pod), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            hook.wait(self.grace)
+        hook.kill()
         ending.hook = hook.wait()
-        if pod.alive():
-            pod.process.send_signal(signal.SIGTERM)
+        pod.process.send_signal(signal.SIGTERM)
         try:
             ending.status = pod.process.wait(max(began + self.grace - time.monotonic(), 0.1))
         except subprocess.TimeoutExpired:
@@ -126,19 +125,16 @@ class Kubelet:
         ending.connection_errors = self.endpoints.balancer.connection_errors(pod.name)
         self.endpoints.balancer.remove(pod.name)
 
-    # A pod may end while it is asked.
-
-    @staticmethod
-    def _says_503(pod):
-        try:
-            return pod.admin("/readyz")[0] == 503
-        except (OSError, http.client.HTTPException):
-            return False
-
-    @staticmethod
-    def _look(pod, ending):
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            ending.cut, ending.store_errors = pod.metric(CUT), pod.metric(STORE_ERRORS)
+    def _watch(self, ending):
+        """Until the pod ends, which may be while it is asked."""
+        is_unready = False
+        while ending.pod.alive():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                ending.cut, ending.store_errors = ending.pod.metric(CUT), ending.pod.metric(STORE_ERRORS)
+                if not is_unready and ending.pod.admin("/readyz")[0] == 503:
+                    is_unready = True
+                    self.timeline.note(ending.pod.name, "/readyz is 503")
+            time.sleep(0.1)
 
 
 class Deployment:
