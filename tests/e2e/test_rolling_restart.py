@@ -4,12 +4,14 @@ docs/rolling-restart.md shows what it prints (pytest -s) and says what of a clus
 """
 import collections
 import itertools
+import json
 import re
 import secrets
 import ssl
 
 import pytest
 from harness.client import Client, scram_challenge, trusting_context
+from harness.gatepost import command
 from harness.haproxy import HAProxy
 from harness.ledger import Ledger
 from harness.load import Door
@@ -20,7 +22,7 @@ from harness.rollout import Deployment, Endpoints, Kubelet, Timeline
 from harness.scripted_upstream import Message
 
 pytestmark = pytest.mark.xdist_group("rolling-restart")
-CLIENTS, DAILY = 200, 300
+CLIENTS, QUOTA = 200, 300
 LISTENERS = ("submission", "submissions", "internal")
 ALICE, BOB, METERED = ("alice@example.com", "correct horse battery"), ("bob@example.com", "pa:ss\\wörd"), ("metered@example.com", "so-many-a-day-3")
 # Under sanitizers, beside other tests, all takes longer: the balancer's checks, too.
@@ -37,7 +39,8 @@ def configuration(name, redis, keys, socket_path):
         "tls": {"ticket_keys": str(keys / "ticket_keys")},
         "auth": {"backends": ["shared"], "mechanisms": ["SCRAM-SHA-256", "PLAIN", "LOGIN"], "scram_secret_file": str(keys / "scram_secret")},
         "backends": {"local": None, "shared": {"type": "redis", "url": f"redis://127.0.0.1:{redis.port}/0", "timeout": "10s"}},
-        "limits": [{"name": "daily", "count": "messages", "per": "user", "rate": f"{DAILY}/1d", "action": "defer", "when": {"user": METERED[0]}}],
+        # What wears off is one a day, so nothing does while this runs.
+        "limits": [{"name": "quota", "count": "messages", "per": "user", "rate": "1/1d", "burst": QUOTA, "action": "defer", "when": {"user": METERED[0]}}],
         # A store that does not answer in time would be asked no more: this is about restarts, so a slow machine may take its time.
         "limit_store": {"type": "redis", "url": f"redis://127.0.0.1:{redis.port}/1", "timeout": "10s"},
         "admin": {"socket": str(socket_path)},
@@ -83,7 +86,7 @@ class Traveller:
     def __init__(self, pod):
         self.contexts, self.sessions = [trusting_context() for _ in range(2)], {}
         self.salt = None
-        for context, version in zip(self.contexts, (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)):
+        for context, version in zip(self.contexts, (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), strict=True):
             context.minimum_version = context.maximum_version = version
             assert self._visit(pod, context) is False
 
@@ -109,7 +112,7 @@ class Delivered:
 
     def __init__(self, sink):
         self.violations, self.connections = [], []
-        self.accepted = self.complete = [self._message(octets, envelope) for octets, envelope in zip(sink.messages(), sink.envelopes())]
+        self.accepted = self.complete = [self._message(octets, envelope) for octets, envelope in zip(sink.messages(), sink.envelopes(), strict=True)]
 
     @staticmethod
     def _message(octets, envelope):
@@ -118,15 +121,25 @@ class Delivered:
         return Message(sender, recipients, octets, None, envelope["connection"])
 
 
+def used(pod):
+    """How many messages of the metered user it says are counted."""
+    listed = json.loads(command("limits", "list", "--json", "limit:quota:", "--config", pod.config_path).stdout)
+    assert [row["key"] for row in listed] == [f"limit:quota:{METERED[0]}"], listed
+    return int(listed[0]["used"])
+
+
 def under_way(ending):
     """How many messages the pod took after it had begun to end sessions."""
     return len(re.findall(r" message .* result=accepted ", ending.pod.log.partition("no new sessions")[2]))
 
 
+def crossings(load):
+    return sum(count for (giver, taker), count in load.resumed.items() if giver != taker)
+
+
 def report(timeline, load, endings, messages, spent):
     width = max(len(who) for _, who, _ in timeline.entries)
     rows = [f"{when:6.1f} s  {who:{width}}  {what}" for when, who, what in timeline.entries]
-    crossings = {pair: count for pair, count in load.resumed.items() if pair[0] != pair[1]}
     figures = [
         ("clients, connections they made", f"{CLIENTS}, {load.seen['connections']}"),
         ("messages accepted, delivered, delivered twice", f"{load.seen['accepted']}, {len(messages)}, {len(messages) - len(set(messages))}"),
@@ -136,9 +149,9 @@ def report(timeline, load, endings, messages, spent):
         ("messages that were under way when sessions were ended", sum(map(under_way, endings))),
         ("transactions cut by a drain", f"{sum(ending.cut for ending in endings):.0f}"),
         ("longest wait of a client for its 250", f"{load.longest:.1f} s"),
-        ("TLS sessions resumed, of them at another replica", f"{load.seen['resumed']}, {sum(crossings.values())}"),
+        ("TLS sessions resumed, of them at another replica", f"{load.seen['resumed']}, {crossings(load)}"),
         ("full handshakes after a client's first", load.seen["not resumed"]),
-        (f"accepted of the user who may send {DAILY} a day, refused", f"{spent}, {load.seen['limited']}"),
+        (f"accepted of the user who may send {QUOTA}, refused", f"{spent}, {load.seen['limited']}"),
         ("longest end of a replica", f"{max(ending.seconds for ending in endings):.1f} s of {GRACE} s grace"),
     ]
     return "\n".join(["", *rows, "", *(f"{what:58} {value}" for what, value in figures), ""])
@@ -166,6 +179,9 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
 
     for told in (True, False):
         if not told:
+            load.hurry = True  # what is left of the quota is asked for before the last replicas come
+            load.wait_for("limited", 1)
+            load.hurry = False
             endpoints.tell_no_more()
         timeline.note("deployment", "rolling restart, and the balancer checks nothing" if told else "rolling restart, and nobody tells the balancer")
         deployment.restart(replaced)
@@ -173,9 +189,8 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
         load.wait_for("accepted", CLIENTS // 2)
     timeline.note("deployment", "done")
 
-    load.hurry = True  # what is left of the day's messages is asked for now, and more
-    load.wait_for("limited", 3 * CLIENTS // 10)
     load.stop()
+    counted = used(deployment.pods[-1])
     deployment.end()
     kubelet.join(GRACE + 40)
     for ending in kubelet.endings:
@@ -202,7 +217,9 @@ def test_each_replica_is_replaced_twice_while_200_clients_send(start, balancer, 
     assert sum(times.values()) == load.seen["accepted"], "nothing lost"
     addresses = {caller.sender: f"[{caller.address}]".encode() for caller in load.callers}
     assert all(addresses[message.sender] in message.data.split(b"\r\nX-Id:")[0] for message in delivered.accepted), "whose client it was"
-    assert spent == DAILY, "the limit is one for all replicas, and outlives each"
+    assert spent == QUOTA == counted, "the limit is one for all replicas, and outlives each"
+    assert all(load.refusals[name] > 0 for name in served_by[-3:]), f"it was reached before these were there: {load.refusals}"
     assert load.seen["421"] > 0 and sum(map(under_way, kubelet.endings)) > 0, "some were between messages then, and some in one"
     assert load.seen["not resumed"] == 0 and load.seen["resumed"] > CLIENTS
+    assert crossings(load) > CLIENTS, "tickets of one replica, shown to another"
     assert all(load.served[name] > 0 for name in served_by) and len(served_by) == 9, load.served

@@ -30,7 +30,7 @@ class TicketHolder(ssl.SSLContext):
 
 
 class Caller:
-    """One client. Each second one keeps its session as long as it may, each fourth is deaf while it rests (so its MAIL crosses a 421), each tenth takes `slow` seconds over a message."""
+    """One client. Each second one keeps its session as long as it may, each fourth is deaf while it rests (so its MAIL crosses a 421), each tenth takes `slow` seconds over a message, by DATA or between two BDAT."""
 
     slow = 2.5
 
@@ -38,6 +38,7 @@ class Caller:
         self.load, self.number, self.door, self.metered = load, number, door, metered
         self.sender, self.address = f"client{number}@example.com", f"127.1.{number // 200}.{number % 200 + 1}"
         self.keeps, self.is_deaf, self.is_slow = number % 2 == 0, number % 4 == 0, number % 10 == 8
+        self.has_chunks = number % 20 == 8
         self.tls = TicketHolder.of_version((ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)[number // 2 % 2])
         self.message, self.wished, self.server = None, None, None
 
@@ -81,9 +82,14 @@ class Caller:
             self._shook_hands(talk)
             await talk.command("EHLO client.example", 250)
         if self.door.tls != "none":
-            self.tls.session, self.tls.giver = talk.writer.get_extra_info("ssl_object").session, self.server
+            self._keep_ticket(talk.writer.get_extra_info("ssl_object").session)
         if self.door.user:
             await talk.command(f"AUTH PLAIN {plain(self.door.user, self.door.password)}", 235)
+
+    def _keep_ticket(self, session):
+        """Who resumed one of TLS 1.2 may have been given no new one: then it is still the giver's."""
+        if session != self.tls.session:
+            self.tls.session, self.tls.giver = session, self.server
 
     def _shook_hands(self, talk):
         if self.tls.session is None:
@@ -127,6 +133,7 @@ class Caller:
             self.load.waited(self.wished, self.slow if self.is_slow else 0)
         else:
             self.load.seen["limited"] += 1
+            self.load.refusals[self.server] += 1
         self.message = self.wished = None
 
     async def _step_by_step(self, talk, attempt):
@@ -136,13 +143,20 @@ class Caller:
         assert attempt.reply == 250, attempt.reply
         attempt.reply, talk.began = None, True
         await talk.command(f"RCPT TO:<{attempt.recipients[0]}>", 250)
-        await talk.command("DATA", 354)
-        octets, half = stuffed(attempt.data) + b".\r\n", len(attempt.data) // 2
-        talk.send(octets[:half])
+        half = len(attempt.data) // 2
+        if self.has_chunks:
+            first, rest = attempt.data[:half], b"BDAT %d LAST\r\n" % (len(attempt.data) - half) + attempt.data[half:]
+            talk.send(b"BDAT %d\r\n" % half + first)
+            await talk.reply(250)
+        else:
+            await talk.command("DATA", 354)
+            octets = stuffed(attempt.data) + b".\r\n"
+            first, rest = octets[:half], octets[half:]
+            talk.send(first)
         if self.is_slow:
             await asyncio.sleep(self.slow)
         attempt.after_data = True
-        talk.send(octets[half:])
+        talk.send(rest)
         attempt.reply = await talk.reply(250)
         talk.began = False
 
@@ -161,7 +175,7 @@ class Caller:
 
 
 class ReturningLoad:
-    """`doors` and the `metered` one (whose user a limit counts, so that a 451 4.7.1 is no fault) are given to `count` clients, each tenth of them metered.
+    """`doors` and the `metered` one (whose user a limit counts, so that a 451 4.7.1 is no fault; `refusals` counts it by the server's name) are given to `count` clients, each tenth of them metered.
 
     `seen` counts connections, accepted, limited, 421, first handshakes, resumed, not resumed; `served` the accepted ones by the server's name; `resumed` sessions by who gave
     the ticket and who took it. With hurry=True the metered ones rest no more.
@@ -170,7 +184,7 @@ class ReturningLoad:
     def __init__(self, doors, metered, ledger, count, pause):
         self.ledger, self.pause, self.hurry = ledger, pause, False
         self.faults, self.seen, self.served, self.resumed, self.longest = [], collections.Counter(), collections.Counter(), collections.Counter(), 0.0
-        self._stopping = False
+        self.refusals, self._stopping = collections.Counter(), False
         self.loop = asyncio.new_event_loop()
         self.callers = [Caller(self, number, metered if number % 10 == 4 else doors[number % len(doors)], number % 10 == 4) for number in range(count)]
         self.thread = threading.Thread(target=self._run, daemon=True)
