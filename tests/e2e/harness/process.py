@@ -1,4 +1,5 @@
 """A program of a test: started in its own folder, its output kept, ended by SIGTERM, and looked at when it is over."""
+import itertools
 import os
 import pathlib
 import re
@@ -32,20 +33,26 @@ def wait_until(what, seconds=10.0, step=0.01):
         time.sleep(step)
 
 
-_next_port = None
-_next_port_lock = threading.Lock()
+FIRST_PORT, END_OF_PORTS = 10000, 32768  # those of outgoing connections begin there
+_ports = None
+_ports_lock = threading.Lock()
+
+
+def _own_ports():
+    """Round and round those of this pytest worker; which is the first differs by process, for two runs at a time."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = (END_OF_PORTS - FIRST_PORT) // max(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), worker + 1)
+    first, begin = FIRST_PORT + worker * size, os.getpid() * 500
+    return (first + number % size for number in itertools.count(begin))
 
 
 def free_port():
     """A port of 127.0.0.1 that nobody listens on, below the range of outgoing ports; each pytest worker has its own range."""
-    global _next_port
+    global _ports
     while True:
-        with _next_port_lock:
-            if _next_port is None:
-                worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-                _next_port = 20000 + worker * 1500 + os.getpid() % 500
-            _next_port += 1
-            port = _next_port
+        with _ports_lock:
+            _ports = _ports or _own_ports()
+            port = next(_ports)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
