@@ -101,6 +101,7 @@ def test_sigterm_under_load(make_gatepost, upstream, workers):
     load.may_leave = True
     term(gate)
     assert wait_until(lambda: gate.admin("/readyz") == (503, "draining\n"), 2)
+    assert gate.admin("/livez")[0] == 200, "who drains is not to be killed"
     assert gate.metric("gatepost_draining") == 1 and gate.metric("gatepost_ready") == 0
     with Client(gate.plain_port) as late:  # still accepting
         late.ehlo()
