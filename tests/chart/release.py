@@ -47,7 +47,7 @@ class World:
         """Those of a release whose addresses are of 127.0.0.1. The names of Secrets are those of ci/redis-values.yaml."""
         ports = {name: free_port() for name in ("submission", "submissions", "submission-internal", "admin")}
         listeners = {name: {"port": port, "config": {"address": f"127.0.0.1:{port}"}} for name, port in ports.items() if name != "admin"}
-        config = {"hostname": "first.example", "workers": 1, "admin": {"address": f"127.0.0.1:{ports['admin']}"}, "auth": {"concurrency": 1, "failure_delay": "0s", "guessing": NO_GUESSING_RULES},
+        config = {"hostname": "first.example", "workers": 1, "auth": {"concurrency": 1, "failure_delay": "0s", "guessing": NO_GUESSING_RULES},
                   "upstreams": [{"name": "default", "servers": [f"127.0.0.1:{self.sink.port}"]}], "limits": [{"name": "messages", "count": "messages", "per": "user", "rate": "1000/1h", "action": "defer"}]}  # fmt: skip
         return {"listeners": listeners, "metrics": {"port": ports["admin"]}, "config": config, "drain": {"delaySeconds": DELAY}, "tls": {"ticketKeys": {"existingSecret": "ticket-keys"}},
                 "redis": {"external": {"addresses": [f"127.0.0.1:{self.redis.tls_port}"]}}}  # fmt: skip
