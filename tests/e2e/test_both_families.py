@@ -57,8 +57,9 @@ def test_each_family_is_served_and_named_as_itself(gate, sink, host):
 
 
 def test_the_log_says_both_families(gate):
-    assert [line["address"] for line in events(gate, "text", "listener")] == [f"*:{port}" for port in (gate.port, gate.tls_port, gate.plain_port)]
-    assert [line["address"] for line in events(gate, "text", "admin")][0] == f"*:{gate.admin_port}"
+    wanted = [f"*:{port}" for port in (gate.port, gate.tls_port, gate.plain_port)]
+    assert wait_until(lambda: [line["address"] for line in events(gate, "text", "listener")] == wanted), gate.log
+    assert wait_until(lambda: [line["address"] for line in events(gate, "text", "admin")][:1] == [f"*:{gate.admin_port}"]), gate.log
 
 
 @FAMILIES

@@ -139,8 +139,8 @@ def test_kick_ends_whom_it_names_and_nobody_else(operated, sink):
         assert kicked_with_421(alice) and kicked_with_421(other)
     gate.wait_for_metric("gatepost_connections_closed_total", 3, reason="kicked")
     assert wait_until(lambda: gate.log.count("reason=kicked") == 3)
-    assert f'admin_command uid={os.geteuid()} what="kick user carol, ip 127.0.0.2/31"' in gate.log
-    assert 'kicked sessions=1 what="user carol, ip 127.0.0.2/31"' in gate.log
+    assert wait_until(lambda: f'admin_command uid={os.geteuid()} what="kick user carol, ip 127.0.0.2/31"' in gate.log)
+    assert wait_until(lambda: 'kicked sessions=1 what="user carol, ip 127.0.0.2/31"' in gate.log)
 
 
 def test_kick_in_message_data_leaves_no_message(operated, make_sink):
