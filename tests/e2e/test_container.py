@@ -285,7 +285,7 @@ def test_the_examples_fit_each_other_and_the_image(containers, image, tls, tmp_p
     addresses = [listener["address"] for listener in config["listeners"]] + [config["admin"]["address"]]
     published = [port.rsplit(":", 1)[1] for port in service["ports"]]
     (told,) = json.loads(containers.podman("image", "inspect", image).stdout)
-    assert [f"0.0.0.0:{port}" for port in published] == addresses and {f"{port}/tcp" for port in published} == set(told["Config"]["ExposedPorts"])
+    assert [f"*:{port}" for port in published] == addresses and {f"{port}/tcp" for port in published} == set(told["Config"]["ExposedPorts"])
     assert (service["read_only"], service["cap_drop"], service["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
     assert service["image"] == f"gatepost:{told['Config']['Labels']['org.opencontainers.image.version']}"
     _, users, socket = (volume.split(":")[-1] for volume in service["volumes"])
