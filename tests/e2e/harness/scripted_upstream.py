@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 
-from .process import wait_until
+from .process import free_port, wait_until
 
 STEPS = ("connect", "greeting", "ehlo", "starttls", "handshake", "xclient", "mail", "rcpt", "data", "body", "chunk", "end_of_data", "rset", "quit", "idle")
 EXTENSIONS = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING", "SMTPUTF8", "DSN", "SIZE 50000000")
@@ -355,7 +355,7 @@ class ScriptedUpstream:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
-        self.port = 0
+        self.port = free_port()  # not one of outgoing connections, which might have it when it listens again
         self.listen()
 
     @staticmethod
