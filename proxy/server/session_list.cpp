@@ -111,10 +111,10 @@ bool fits(const SessionFilter& filter, const SessionRow& row) {
     };
     const auto is_inside = [&] {
         const auto address = net::SocketAddress::from_ip(row.client_ip, 0);
-        return address && filter.network->contains(*address);
+        return filter.network && address && filter.network->contains(*address);
     };
     return is_met(filter.id, row.id) && is_met(filter.user, row.user) &&
-           is_met(filter.listener, row.listener) && (!filter.network || is_inside());
+           is_met(filter.listener, row.listener) && (filter.client_ip.empty() || is_inside());
 }
 
 std::string session_table(std::vector<SessionRow> rows, std::size_t most) {

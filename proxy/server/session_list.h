@@ -30,8 +30,8 @@ class Worker;
 
 /// The first line of a list, and the last one when there are more than are told.
 inline constexpr std::string_view kSessionColumns =
-    "session\tlistener\tip\tuser\thelo\ttls\tphase\tupstream\tage\tmessages\treceived\tsent\tmechanism\tbacke"
-    "nd";
+    "session\tlistener\tip\tuser\thelo\ttls\tphase\tupstream\tage\tmessages\treceived\tsent\t"
+    "mechanism\tbackend";
 inline constexpr std::string_view kMoreSessions = "more";
 
 /// Lines in that order, the oldest session first; "-" for nothing, `age` in seconds. What clients said is

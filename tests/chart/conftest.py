@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import tools  # noqa: E402
 
 CHART = tools.ROOT / "deploy/helm/gatepost"
+MINIMAL = CHART / "ci/minimal-values.yaml"
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHART / "ci").glob("*-values.yaml"))
 
 
@@ -50,6 +51,12 @@ class Helm:
 
     def template(self, *words, chart=CHART):
         return self.run("template", "mail", chart, "--namespace", "mail", "--kube-version", tools.KUBERNETES[1], *words)
+
+    def objects_of(self, *words):
+        """The objects of what must render."""
+        ran = self.template(*words)
+        assert ran.returncode == 0, ran.stderr
+        return [one for one in yaml.safe_load_all(ran.stdout) if one]
 
     def case(self, name):
         """The text of a values file of ci/."""

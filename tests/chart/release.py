@@ -55,9 +55,7 @@ class World:
     def render(self, values, name):
         file = self.folder / f"{name}.yaml"
         file.write_text(yaml.safe_dump(values))
-        ran = self.helm.template("--values", CHART / "ci/redis-values.yaml", "--values", file)
-        assert ran.returncode == 0, ran.stderr
-        return [one for one in yaml.safe_load_all(ran.stdout) if one]
+        return self.helm.objects_of("--values", CHART / "ci/redis-values.yaml", "--values", file)
 
     def pod(self, values, more=None):
         folder = self.folder / f"pod-{len(self.pods)}"

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import tools
 import yaml
-from conftest import CHART
+from conftest import CHART, MINIMAL
 from test_rendered import conform
 
 
@@ -130,16 +130,15 @@ def test_grace_is_what_a_drain_may_take(helm, name, seconds):
 @pytest.mark.parametrize("delay", [0, 10, 60])
 def test_a_pod_that_ends_is_well_until_it_stops_to_accept(helm, delay):
     """With externalTrafficPolicy: Local a node sends nothing to its last, ending pod whose probe fails."""
-    ran = helm.template("--values", CHART / "ci/minimal-values.yaml", "--set", f"drain.delaySeconds={delay}")
-    pod = next(one for one in yaml.safe_load_all(ran.stdout) if one and one["kind"] == "Deployment")["spec"]["template"]["spec"]
-    probe = pod["containers"][0]["readinessProbe"]
+    objects = helm.objects_of("--values", MINIMAL, "--set", f"drain.delaySeconds={delay}")
+    probe = of_kind(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
     # The first look may come at once.
     assert delay < probe["periodSeconds"] * (probe["failureThreshold"] - 1) <= delay + 2 * probe["periodSeconds"]
 
 
 def test_a_changed_configuration_replaces_the_pods(helm):
     def sums(*words):
-        text = helm.template("--values", CHART / "ci/minimal-values.yaml", *words).stdout
+        text = helm.template("--values", MINIMAL, *words).stdout
         return [line for line in text.splitlines() if "checksum/config" in line]
 
     assert len(sums()) == 1 and sums() == sums("--set", "replicaCount=5")
@@ -167,15 +166,9 @@ def test_dashboards_are_those_of_the_files(helm):
     assert max(len(text) for text in there.values()) < 250_000
 
 
-def rendered(helm, *words):
-    ran = helm.template("--values", CHART / "ci/minimal-values.yaml", *words)
-    assert ran.returncode == 0, ran.stderr
-    return [one for one in yaml.safe_load_all(ran.stdout) if one]
-
-
 def test_what_is_said_twice_stands_once(helm):
     """Of an object and of all: the object's own wins, and no key is there twice, which PyYAML would not tell."""
-    ran = helm.template("--values", CHART / "ci/minimal-values.yaml", "--set", "commonLabels.team=all,service.labels.team=mail,podLabels.team=mail,commonAnnotations.team=all,podAnnotations.team=mail")
+    ran = helm.template("--values", MINIMAL, "--set", "commonLabels.team=all,service.labels.team=mail,podLabels.team=mail,commonAnnotations.team=all,podAnnotations.team=mail")
     assert ran.returncode == 0, ran.stderr
     service = of_kind(list(filter(None, yaml.safe_load_all(ran.stdout))), "Service", "gatepost")
     assert service["metadata"]["labels"]["team"] == "mail"
@@ -183,12 +176,12 @@ def test_what_is_said_twice_stands_once(helm):
 
 
 def test_names_of_digits_are_words(helm):
-    for one in rendered(helm, "--set-string", "namespaceOverride=456", "--set-string", "nameOverride=g1", "--set-string", "fullnameOverride=g1"):
+    for one in helm.objects_of("--values", MINIMAL, "--set-string", "namespaceOverride=456", "--set-string", "nameOverride=g1", "--set-string", "fullnameOverride=g1"):
         assert one["metadata"]["namespace"] == "456"
 
 
 def test_nothing_leads_to_a_listener_of_no_service(helm):
-    policy = of_kind(rendered(helm, "--set", "listeners.submissions.expose=none"), "NetworkPolicy")["spec"]
+    policy = of_kind(helm.objects_of("--values", MINIMAL, "--set", "listeners.submissions.expose=none"), "NetworkPolicy")["spec"]
     assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {"submission", port_name(helm), "admin"}
 
 
@@ -202,5 +195,5 @@ def port_name(helm):
 def test_threads_are_as_many_as_the_pod_may_use(helm, limit):
     """Without a limit of CPU they would be as many as the node has CPUs."""
     words = ["--set", f"resources.limits.cpu={limit}"] if limit else []
-    config = yaml.safe_load(next(one for one in rendered(helm, *words) if one["kind"] == "ConfigMap")["data"]["gatepost.yaml"])
+    config = yaml.safe_load(next(one for one in helm.objects_of("--values", MINIMAL, *words) if one["kind"] == "ConfigMap")["data"]["gatepost.yaml"])
     assert (config.get("workers"), config["auth"].get("concurrency")) == ((None, None) if limit else (2, 2))

@@ -45,9 +45,7 @@ def secrets(gatepost, tmp_path):
 def rendered(helm, tmp_path):
     (tmp_path / "mail.yaml").write_text(VALUES)
     words = shlex.split(command("helm -n mail install").partition("-f mail.yaml")[2].replace("--wait", ""))
-    ran = helm.template("--values", tmp_path / "mail.yaml", *words)
-    assert ran.returncode == 0, ran.stderr
-    return [one for one in yaml.safe_load_all(ran.stdout) if one]
+    return helm.objects_of("--values", tmp_path / "mail.yaml", *words)
 
 
 def test_its_names_are_those_of_the_release(rendered):

@@ -1,6 +1,6 @@
 """What an API server refuses, or a controller cannot work with, though every field is known: no schema sees that, and no cluster is at hand to say it.
 
-Each values file of ci/ is looked at by the rules that concern our objects, and values that would break one are refused when the chart is rendered."""
+Each values file of ci/ is looked at by the rules that concern our objects, and values that would break one are refused when the chart is rendered (test_refused.py)."""
 import re
 
 import pytest
@@ -137,53 +137,6 @@ def test_still_nothing_is_wrong(helm, case, words):
     assert ran.returncode == 0, ran.stderr
     assert list(complaints(objects)) == []
     assert "e+0" not in ran.stdout  # how Helm writes numbers from a million on, where it is not told
-
-
-REFUSED = {
-    "an HPA of a DaemonSet": ("kind=DaemonSet,autoscaling.enabled=true", "autoscaling.enabled and kind: DaemonSet"),
-    "KEDA of a DaemonSet": ("kind=DaemonSet,keda.enabled=true,keda.triggers[0].type=cron", "keda.enabled and kind: DaemonSet"),
-    "a kind": ("kind=StatefulSet", "kind"),
-    "a DaemonSet's port twice on a node": ("kind=DaemonSet,listeners.submission.hostPort=587", "listeners.submission.hostPort: a second pod"),
-    "a DaemonSet that does both": ("kind=DaemonSet,updateStrategy.rollingUpdate.maxUnavailable=10%", "either maxUnavailable or maxSurge"),
-    "Recreate of a DaemonSet": ("kind=DaemonSet,updateStrategy.type=Recreate", "a DaemonSet knows no Recreate"),
-    "OnDelete of a Deployment": ("updateStrategy.type=OnDelete", "a Deployment knows no OnDelete"),
-    "a rollout that cannot move": ("updateStrategy.rollingUpdate.maxSurge=0", "both 0"),
-    "a rollout of more than all": ("updateStrategy.rollingUpdate.maxSurge=101%", "maxSurge"),
-    "a key of a rollout": ("updateStrategy.rollingUpdate.partition=1", "partition"),
-    "a pod that is never ready in time": ("minReadySeconds=600", "minReadySeconds"),
-    "an HPA upside down": ("autoscaling.enabled=true,autoscaling.minReplicas=11", "autoscaling.minReplicas: more than maxReplicas"),
-    "KEDA upside down": ("keda.enabled=true,keda.triggers[0].type=cron,keda.minReplicas=11", "keda.minReplicas: more than maxReplicas"),
-    "one port of a Service twice": ("listeners.submissions.exposedPort=587", "listeners.submissions.exposedPort: 587 is that of listeners.submission too"),
-    "one port of nodes twice": ("listeners.submissions.nodePort=30587,listeners.submission-internal.nodePort=30587", "nodePort: 30587 is that of"),
-    "one port of hosts twice": ("listeners.submissions.hostPort=587,listeners.submission.hostPort=587", "hostPort: 587 is that of"),
-    "a listener called admin": ("listeners.admin.port=2525,listeners.admin.exposedPort=25", "listeners.admin"),
-    "a listener in capitals": ("listeners.Printers.port=2525,listeners.Printers.exposedPort=25", "Printers"),
-    "a listener without a letter": ("listeners.25.port=2525,listeners.25.exposedPort=25", "25"),
-    "a load balancer without an address": ("service.clusterIP=None", "service.clusterIP: a LoadBalancer needs an address"),
-    "an internal one": ("service.internal.type=NodePort,service.internal.clusterIP=None", "service.internal.clusterIP: a NodePort needs"),
-    "two families and one stack": ("service.ipFamilies={IPv4,IPv6},service.ipFamilyPolicy=SingleStack", "service.ipFamilyPolicy"),
-    "one family twice": ("service.internal.ipFamilies={IPv4,IPv4}", "ipFamilies"),
-    "an affinity": ("service.internal.sessionAffinity=Cookie", "sessionAffinity"),
-    "a distribution of traffic": ("service.internal.trafficDistribution=Nearest", "trafficDistribution"),
-    "a number as a label": ("podLabels.tier=1", "tier"),
-    "a boolean as an annotation": ("service.annotations.internal=true", "internal"),
-    "a label of the selector": ("podLabels.app\\.kubernetes\\.io/name=mine", "invalid propertyName 'app.kubernetes.io/name'"),
-    "a name of a Service": ("fullnameOverride=2mail", "cannot be the name of a Service"),
-    "a budget": ("podDisruptionBudget.minAvailable=half", "minAvailable"),
-    "a scrape that never ends": ("metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.interval=5s", "metrics.serviceMonitor.scrapeTimeout"),
-    "a monitor without a port": ("metrics.enabled=false,metrics.podMonitor.enabled=true", "metrics.podMonitor.enabled needs"),
-    "a key of KEDA's HPA": ("keda.horizontalPodAutoscalerConfig.behaviour.a=1", "behaviour"),
-    "two configurations": ("existingConfigMap=a,existingConfigSecret=b", "which one"),
-    "a foreign one that shall be secret": ("existingConfigMap=a,secretConfig=true", "existingConfigSecret"),
-    "egress by a foreign Secret": ("existingConfigSecret=a", "networkPolicy.extraEgress"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_refused(helm, what):
-    values, said = REFUSED[what]
-    ran, _ = rendered(helm, "minimal", "--set", values)
-    assert ran.returncode != 0 and said in ran.stderr, ran.stderr or "it was rendered"
 
 
 def changed(objects, kind, change):

@@ -4,7 +4,7 @@
 {{- define "gatepost.seconds" -}}
 {{- $unit := regexFind "[a-z]+$" . -}}
 {{- $count := regexFind "^[0-9]+" . | int -}}
-{{- if not (and (regexMatch "^[0-9]+(ms|s|m|h|d)$" .)) -}}{{- fail (printf "%s is no duration such as 250ms, 30s, 5m, 1h or 1d" .) -}}{{- end -}}
+{{- if not (regexMatch "^[0-9]+(ms|s|m|h|d)$" .) -}}{{- fail (printf "%s is no duration such as 250ms, 30s, 5m, 1h or 1d" .) -}}{{- end -}}
 {{- if eq $unit "ms" -}}{{ div (add $count 999) 1000 }}{{- else -}}{{ mul $count (get (dict "s" 1 "m" 60 "h" 3600 "d" 86400) $unit) }}{{- end -}}
 {{- end -}}
 
